@@ -70,6 +70,6 @@ $(STAMPS)/dev: $(STAMPS)/runtime requirements/dev.txt
 	$(HASHED) -r requirements/dev.txt
 	@touch $@
 
-$(STAMPS)/node: $(STAMPS)/venv requirements/node.txt
-	@command -v node >/dev/null || $(HASHED) -r requirements/node.txt
+$(STAMPS)/node: $(STAMPS)/test requirements/node.txt
+	@$(BIN)/python -m tests.harness.node || $(HASHED) -r requirements/node.txt
 	@touch $@
