@@ -93,7 +93,8 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterat
             yield url
 
 
-# One browser per module, not per session: while Playwright runs, this thread has an event loop, and other modules want `asyncio.run`.
+# One browser per module, not per session: while Playwright runs, this thread has an event loop, and other modules
+# want `asyncio.run`.
 @pytest.fixture(scope="module")
 def launched_chromium() -> Iterator[Browser | None]:
     if not browser.EXECUTABLE.exists():

@@ -1,5 +1,7 @@
 """
-Debian's Chromium, driven by Playwright. No browser is downloaded, and none leaves this machine: names other than loopback do not resolve.
+Debian's Chromium, driven by Playwright.
+
+No browser is downloaded, and none leaves this machine: names other than loopback do not resolve.
 """
 
 import re

