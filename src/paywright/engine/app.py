@@ -1,0 +1,108 @@
+"""
+What actions take: settings, database, the clock, the way to Stripe, and one of each thing a room keeps per process.
+
+`paywright.app` on floor 3 builds it; everybody else receives it.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy.engine import Connection
+
+from paywright.environments import actions as environment_actions
+from paywright.environments import clock, queries
+from paywright.environments.actions import StripeCredentials
+from paywright.environments.model import Environment
+from paywright.kernel.ids import wall_ms
+from paywright.kernel.settings import Settings
+from paywright.storage.database import Database
+from paywright.storage.work import Work, open_work
+from paywright.stripe.gateway import Gateway
+
+STRIPE_CALLS_MAX = 16
+"""Calls to Stripe under way at once: a slow Stripe never takes all threads."""
+
+
+class Closes(Protocol):
+    def close(self) -> None: ...
+
+
+Kept = TypeVar("Kept", bound=Closes)
+
+
+class NotConnected(Exception):
+    """The environment has no Stripe key."""
+
+
+class App:
+    """Thread-safe. `close` it when done: it ends what rooms keep, then the database."""
+
+    def __init__(self, settings: Settings, *, wall: Callable[[], int] = wall_ms) -> None:
+        self.settings = settings
+        self.wall = wall
+        self.database = Database(settings.database_url)
+        self.news = threading.Event()
+        """Set after a commit that left work for the worker; the worker waits on it and polls besides."""
+        self._stripe_limiter = threading.Semaphore(STRIPE_CALLS_MAX)
+        self._gateways: dict[tuple[str, StripeCredentials], Gateway] = {}
+        self._kept: dict[type[Any], Any] = {}
+        self._lock = threading.RLock()
+
+    @contextmanager
+    def work(self, environment_id: str) -> Iterator[Work]:
+        """One transaction. Everything in the block commits together or not at all."""
+        with open_work(self.database, environment_id, self._business_clock) as work:
+            work.after_commit(self.news.set)
+            yield work
+
+    def now(self, environment_id: str) -> int:
+        """Business time outside a work, in milliseconds."""
+        with self.database.read() as connection:
+            return self._business_clock(connection, environment_id)
+
+    def environment(self, environment_id: str) -> Environment | None:
+        with self.database.read() as connection:
+            return queries.environment(connection, environment_id)
+
+    def gateway(self, environment: Environment) -> Gateway:
+        """Raises `NotConnected` where there is no key to call with."""
+        with self.database.read() as connection:
+            credentials = environment_actions.stripe_credentials(connection, self.settings, environment)
+        if credentials is None:
+            raise NotConnected(f"the environment `{environment.id}` has no Stripe key")
+        with self._lock:
+            made = self._gateways.get((environment.id, credentials))
+            if made is None:
+                hear = self._clock_reader(environment) if environment.provider == "sandbox" else None
+                made = Gateway(credentials, limiter=self._stripe_limiter, read_clock=hear)
+                self._gateways[environment.id, credentials] = made
+            return made
+
+    def resource(self, kind: "type[Kept] | Callable[[App], Kept]") -> Kept:
+        """The one `kind(app)` of this App, made when first asked for and closed with it."""
+        with self._lock:
+            if kind not in self._kept:
+                self._kept[kind] = kind(self)  # type: ignore[index, call-arg]
+            return self._kept[kind]  # type: ignore[index, no-any-return]
+
+    def close(self) -> None:
+        with self._lock:
+            kept, self._kept = list(self._kept.values()), {}
+        for resource in reversed(kept):
+            resource.close()
+        self.database.close()
+
+    def _business_clock(self, connection: Connection, environment_id: str) -> int:
+        return clock.business_now(connection, environment_id, self.wall())
+
+    def _clock_reader(self, environment: Environment) -> Callable[[int, bool], None]:
+        def hear(shown: int, runs: bool) -> None:
+            with self.database.read() as connection:
+                if not clock.is_news(connection, environment.id, shown, runs=runs, wall=self.wall()):
+                    return
+            with self.work(environment.id) as work:
+                clock.observe(work, shown, runs=runs, wall=self.wall())
+
+        return hear

@@ -1,0 +1,84 @@
+"""
+What we tell the world, and the head of each customer's stream.
+
+A customer's row is what every change of that customer locks first: `version` rises with every commit that changes what
+`GET C` says, and `next_sequence` numbers the customer's events and ledger entries without gaps. Ledger entries are
+outbox rows themselves (`item.balance_changed` is derived from them), so the events of one customer are the union of
+`events` and `ledger_entries`, ordered by `sequence`.
+"""
+
+from sqlalchemy import BigInteger, CheckConstraint, Index, Integer, Table, text
+
+from paywright.storage.schema import (
+    Column,
+    Flag,
+    Ident,
+    Instant,
+    JsonText,
+    customer_column,
+    environment_column,
+    metadata,
+)
+
+customers = Table(
+    "customers",
+    metadata,
+    environment_column(),
+    customer_column(primary_key=True),
+    Column("version", BigInteger, nullable=False, server_default="0"),
+    Column("next_sequence", BigInteger, nullable=False, server_default="1"),
+    Column(
+        "defaults_version",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="the catalog's defaults this customer was opened under",
+    ),
+    Column(
+        "opened_at",
+        Instant,
+        nullable=False,
+        comment="first write, business time; repeats of free plans count from here",
+    ),
+    CheckConstraint("version >= 0 AND next_sequence >= 1", name="counters"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    environment_column(),
+    Column("id", Ident, primary_key=True),
+    customer_column(nullable=True),
+    Column("sequence", BigInteger, comment="null for events of no customer"),
+    Column("type", Ident, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("data", JsonText, nullable=False),
+    Column("delivered", Flag, nullable=False, server_default="0"),
+    Index("uq_events_sequence", "environment_id", "customer", "sequence", unique=True),
+    Index("ix_events_type", "environment_id", "type", "id"),
+    Index(
+        "ix_events_undelivered",
+        "environment_id",
+        "customer",
+        "sequence",
+        postgresql_where=text("delivered = 0"),
+        sqlite_where=text("delivered = 0"),
+    ),
+)
+
+commands = Table(
+    "commands",
+    metadata,
+    environment_column(),
+    Column("id", Ident, primary_key=True),
+    Column("kind", Ident, nullable=False),
+    Column("subject", Ident, nullable=False, comment="one command per kind and subject, for ever"),
+    Column("arguments", JsonText, nullable=False),
+    Column("status", Ident, nullable=False, server_default="pending", comment="pending, done or failed"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_attempt_at", Instant, nullable=False, comment="wall clock"),
+    Column("last_error", Ident),
+    Column("created_at", Instant, nullable=False, comment="wall clock"),
+    Index("uq_commands_subject", "environment_id", "kind", "subject", unique=True),
+    Index("ix_commands_due", "status", "next_attempt_at"),
+)
