@@ -1,0 +1,128 @@
+"""
+Our customers and Stripe's.
+
+The local row comes first; the key sent to Stripe comes from that row, so however many checkouts of a new customer run at once, Stripe makes one.
+Stripe's search is never asked: it lags, and an e-mail address is neither unique nor stable.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from paywright.customers import queries
+from paywright.customers.tables import stripe_customers
+from paywright.engine.app import App
+from paywright.environments.model import Environment
+from paywright.kernel.ids import new_id
+from paywright.kernel.model import Customer
+from paywright.outbox.actions import open_incident
+from paywright.storage.statements import insert_if_absent
+from paywright.storage.work import Work
+from paywright.stripe import metadata
+from paywright.stripe.gateway import stripe_key
+from paywright.stripe.model import NOT_OURS, OTHER_ENVIRONMENT, Outcome
+
+
+def ensure_stripe_customer(app: App, environment: Environment, customer: Customer, *, email: str | None = None) -> str:
+    """The id of the one Stripe Customer of this customer, made if there is none. Safe to repeat and to run at once."""
+    with app.work(environment.id) as work:
+        insert_if_absent(
+            work,
+            stripe_customers,
+            {
+                "environment_id": environment.id,
+                "customer": customer.key,
+                "row_id": new_id("scus"),
+                "email": email,
+                "created_at": work.now,
+            },
+        )
+        columns = (
+            stripe_customers.c.stripe_customer_id,
+            stripe_customers.c.row_id,
+            stripe_customers.c.generation,
+            stripe_customers.c.email,
+        )
+        row = work.execute(sa.select(*columns).where(_is(work, customer))).one()
+    if row.stripe_customer_id is not None:
+        return str(row.stripe_customer_id)
+    params: dict[str, Any] = {"metadata": metadata.ours(environment.id, customer_key=customer.key)}
+    if row.email:
+        params["email"] = row.email  # As stored: a repeat must send exactly what the first one sent.
+    key = stripe_key(environment.id, row.row_id, "customer", row.generation)
+    made = app.gateway(environment).post("/v1/customers", params, idempotency_key=key)
+    with app.work(environment.id) as work:
+        remember(work, customer, str(made["id"]))
+        return queries.stripe_customer_id(work.connection, environment.id, customer) or str(made["id"])
+
+
+def remember(work: Work, customer: Customer, stripe_customer: str) -> None:
+    """
+    Writes the mapping if neither side is taken; a conflict keeps the older one and opens an incident.
+
+    `newly_mapped` tells `webhooks` which waiting Stripe events become due in the same work.
+    """
+    known = queries.customer_of(work.connection, work.environment_id, stripe_customer)
+    if known == customer:
+        return
+    insert_if_absent(
+        work,
+        stripe_customers,
+        {"environment_id": work.environment_id, "customer": customer.key, "row_id": new_id("scus"), "created_at": work.now},
+    )
+    present = queries.stripe_customer_id(work.connection, work.environment_id, customer)
+    if known is not None or present not in (None, stripe_customer):
+        facts = {"customer": customer.key, "stripe_customer_id": stripe_customer, "known": known.key if known else present}
+        open_incident(work, "mapping_conflict", facts)
+        return
+    work.execute(stripe_customers.update().where(_is(work, customer)).values(stripe_customer_id=stripe_customer))
+    work.notes.setdefault("customers.mapped", []).append(stripe_customer)
+
+
+def newly_mapped(work: Work) -> list[str]:
+    """Stripe Customers whose mapping this work wrote: the events that waited for them become due in the same work."""
+    mapped: list[str] = work.notes.get("customers.mapped", [])
+    return mapped
+
+
+def forget_missing(work: Work, customer: Customer, stripe_customer: str) -> None:
+    """Stripe says this one is gone (a wiped account, a test id under another key): close the mapping, so that the next checkout makes a new one."""
+    work.execute(
+        stripe_customers.update()
+        .where(_is(work, customer), stripe_customers.c.stripe_customer_id == stripe_customer)
+        .values(stripe_customer_id=None, generation=stripe_customers.c.generation + 1)
+    )
+
+
+def close_mapping(work: Work, stripe_customer: str) -> None:
+    """The Stripe Customer was deleted."""
+    customer = queries.customer_of(work.connection, work.environment_id, stripe_customer)
+    if customer is not None:
+        forget_missing(work, customer, stripe_customer)
+
+
+def owner(work: Work, keys: dict[str, str], stripe_customer: str | None) -> Customer | Outcome:
+    """
+    Whose a Stripe object is, by our metadata on it (`keys`) or by the mapping of its Stripe Customer.
+
+    `OTHER_ENVIRONMENT` when its metadata names another one of ours (two apps may share an account); `unresolved` when it is ours but names nobody we
+    know; `NOT_OURS` otherwise. A customer named by metadata is mapped on the way.
+    """
+    environment_id = keys.get(metadata.ENVIRONMENT)
+    if environment_id is not None and environment_id != work.environment_id:
+        return OTHER_ENVIRONMENT
+    if metadata.CUSTOMER in keys:
+        customer = Customer.of_key(keys[metadata.CUSTOMER])
+        if stripe_customer is not None:
+            remember(work, customer, stripe_customer)
+        return customer
+    known = None if stripe_customer is None else queries.customer_of(work.connection, work.environment_id, stripe_customer)
+    if known is not None:
+        return known
+    if environment_id == work.environment_id:
+        return Outcome("unresolved", "unresolved", stripe_customer)
+    return NOT_OURS
+
+
+def _is(work: Work, customer: Customer) -> sa.ColumnElement[bool]:
+    return sa.and_(stripe_customers.c.environment_id == work.environment_id, stripe_customers.c.customer == customer.key)

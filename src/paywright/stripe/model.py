@@ -1,0 +1,35 @@
+"""What a fetch brought, and what applying it came to. Every noun has `fetch(app, …) -> Fetched` and `apply(work, fetched) -> Outcome`."""
+
+from typing import Any, Literal
+
+import msgspec
+
+
+class Fetched(msgspec.Struct, frozen=True):
+    """
+    One object as Stripe has it now, in the pinned version's shape.
+
+    `root` and `number` are its fetch number (`stripe.fetches`). `found` None: Stripe says it is gone. `lists` holds what had to be paged beside it.
+    """
+
+    root: str
+    number: int
+    found: dict[str, Any] | None
+    lists: dict[str, list[dict[str, Any]]] = {}
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What becomes of the Stripe events that led to this object."""
+
+    status: Literal["processed", "ignored", "unresolved"]
+    reason: str | None = None
+    stripe_customer_id: str | None = None
+    """Whose mapping an unresolved one waits for."""
+
+
+PROCESSED = Outcome("processed")
+STALE = Outcome("processed", "stale_fetch")
+GONE = Outcome("ignored", "object_gone")
+NOT_OURS = Outcome("ignored", "not_ours")
+OTHER_ENVIRONMENT = Outcome("ignored", "other_environment")
+WRONG_MODE = Outcome("ignored", "wrong_mode")
