@@ -1,7 +1,7 @@
 # Needs Python >= 3.11, pip and make. Everything else comes from requirements/, hashed, into .venv.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup dev test check bench requirements clean
+.PHONY: help setup dev test check bench reference requirements clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -36,6 +36,10 @@ check: $(STAMPS)/runtime $(STAMPS)/test $(STAMPS)/dev
 
 bench: $(STAMPS)/runtime $(STAMPS)/test
 	$(BIN)/python -m bench $(ARGS)
+
+# The tables in docs/reference, from the code.
+reference: $(STAMPS)/runtime $(STAMPS)/test
+	$(BIN)/python -m tests.house.reference
 
 # UPGRADE=--upgrade takes the newest versions instead of keeping those already pinned.
 requirements: $(STAMPS)/dev

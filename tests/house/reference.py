@@ -1,0 +1,112 @@
+"""
+The tables of docs/reference, made from the code: `python -m tests.house.reference` (or `make reference`) writes them.
+
+A registry that is not there yet gives None, and its table stays empty.
+"""
+
+import ast
+import importlib
+import importlib.util
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import click
+
+from tests.house.trees import ROOT, modules
+
+ROUTE = re.compile(r"/(?:v1|webhooks|healthz|readyz|metrics)(?:/[\w{}:.-]+)*")
+REFERENCE = ROOT / "docs" / "reference"
+
+
+def refusals() -> str | None:
+    module = found("paywright.kernel.refusals")
+    if module is None:
+        return None
+    rows = ((f"`{code}`", str(status), sentence) for code, (status, sentence) in module.REFUSALS.items())
+    return table(("Code", "Status", "Message"), rows)
+
+
+def commands() -> str | None:
+    module = found("paywright.cli")
+    if module is None:
+        return None
+    return "\n\n".join(command_section(path, command) for path, command in command_tree("paywright", module.main))
+
+
+def command_tree(path: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    if not isinstance(command, click.Group):
+        yield path, command
+        return
+    for name in sorted(command.commands):
+        if not command.commands[name].hidden:
+            yield from command_tree(f"{path} {name}", command.commands[name])
+
+
+def command_section(path: str, command: click.Command) -> str:
+    parameters = [each for each in command.params if not getattr(each, "hidden", False)]
+    names = " ".join(each.human_readable_name for each in parameters if isinstance(each, click.Argument))
+    options = [each for each in parameters if isinstance(each, click.Option)]
+    rows = [(f"`{', '.join([*each.opts, *each.secondary_opts])}`", each.help or "") for each in options]
+    text = " ".join((command.help or "").split())
+    parts = [f"## `{f'{path} {names}'.strip()}`", text, table(("Option", ""), rows) if rows else ""]
+    return "\n\n".join(part for part in parts if part)
+
+
+def routes(source: Path) -> Iterator[str]:
+    """Paths written in the API's files, as in `/v1/holds/{}/capture`: what stands in braces is left out."""
+    for module in modules(source):
+        if module.name.startswith("paywright.api"):
+            for node in ast.walk(module.tree):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str) and ROUTE.fullmatch(node.value):
+                    yield without_names(node.value)
+
+
+def without_names(path: str) -> str:
+    return re.sub(r"\{[^}]*\}", "{}", path)
+
+
+def found(name: str) -> ModuleType | None:
+    """A module of ours, or None where it is not written yet. One that is there and broken raises."""
+    parent = name.rpartition(".")[0]
+    if parent != "paywright" and found(parent) is None:
+        return None
+    return importlib.import_module(name) if importlib.util.find_spec(name) else None
+
+
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+# The page, the marker in it, and what is written after the marker.
+TABLES: dict[tuple[str, str], Callable[[], str | None]] = {
+    ("errors.md", "refusals"): refusals,
+    ("commands.md", "commands"): commands,
+}
+
+
+def rewritten(text: str, marker: str, made: str) -> str:
+    before, start, rest = text.partition(f"<!-- {marker} -->\n")
+    assert start, f"no marker {marker}"
+    _, end, after = rest.partition("<!-- end -->")
+    assert end, f"no end to {marker}"
+    return f"{before}{start}\n{made}\n\n{end}{after}"
+
+
+def outdated() -> Iterator[tuple[str, str]]:
+    """Pages that differ from the code, and what they should say."""
+    for (page, marker), make in TABLES.items():
+        made = make()
+        if made is None:
+            continue
+        text = (REFERENCE / page).read_text(encoding="utf-8")
+        wanted = rewritten(text, marker, made)
+        if wanted != text:
+            yield page, wanted
+
+
+if __name__ == "__main__":
+    for name, wanted in outdated():
+        (REFERENCE / name).write_text(wanted, encoding="utf-8")
