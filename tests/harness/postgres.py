@@ -119,8 +119,12 @@ def start_private(binaries: Path) -> PostgresServer:
         uid, gid = server_user()
         if uid >= 0:
             os.chown(directory, uid, gid)
-        installed = reachable(binaries, directory, uid, gid)
-        initialise(installed, directory, uid, gid)
+        try:
+            installed = reachable(binaries, directory, uid, gid)
+            initialise(installed, directory, uid, gid)
+        except BaseException:
+            shutil.rmtree(directory)
+            raise
         port = free_port()
         process = spawn(installed, directory, uid, gid, port)
         url = f"postgresql://paywright@127.0.0.1:{port}/postgres"
@@ -148,10 +152,19 @@ def reachable(binaries: Path, directory: Path, uid: int, gid: int) -> Path:
     try:
         as_user([binaries / "postgres", "--version"], directory, uid, gid)
     except PermissionError:
-        copy = directory / "installation"
-        shutil.copytree(binaries.parent, copy, symlinks=True)
-        return copy / "bin"
+        return copied(binaries.parent, directory / "installation") / "bin"
     return binaries
+
+
+def copied(installation: Path, directory: Path) -> Path:
+    """A copy with the libraries that a wheel keeps beside its package, at the same distance, where its programs look for them."""
+    package = installation.parent
+    copy = directory / package.name / installation.name
+    shutil.copytree(installation, copy, symlinks=True)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, directory / libraries.name, symlinks=True)
+    return copy
 
 
 def initialise(binaries: Path, directory: Path, uid: int, gid: int) -> None:
