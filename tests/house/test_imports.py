@@ -26,6 +26,14 @@ PURE = {
     "paywright.kernel.money": 0,
     "paywright.kernel.instants": 0,
     "paywright.kernel.periods": 0,
+    "paywright.catalog.checks": 1,
+    "paywright.catalog.diff": 1,
+    "paywright.catalog.fields": 1,
+    "paywright.catalog.lint": 1,
+    "paywright.catalog.parse": 1,
+    "paywright.catalog.report": 1,
+    "paywright.catalog.versions": 1,
+    "paywright.catalog.views": 1,
 }
 PURE_LIBRARIES = frozenset(
     "__future__ babel base64 bisect calendar collections dataclasses dateutil datetime decimal enum fractions functools graphlib hashlib heapq "
