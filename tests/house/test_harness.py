@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import sqlalchemy
 from playwright.sync_api import Page
 
 from tests.harness import postgres
@@ -50,6 +51,26 @@ def test_the_embedded_postgres_starts_too() -> None:
     with psycopg.connect(server.admin_url) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
     server.stop()
+
+
+def test_a_fresh_database_is_migrated_on_both_kinds(database_url: str) -> None:
+    assert tables(database_url) >= {"alembic_version", "environments"}
+
+
+def test_an_empty_database_has_no_tables(empty_database_url: str) -> None:
+    assert tables(empty_database_url) == set()
+
+
+def test_databases_of_one_test_share_nothing(fresh_database: Callable[[], str]) -> None:
+    assert fresh_database() != fresh_database()
+
+
+def tables(url: str) -> set[str]:
+    engine = sqlalchemy.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    try:
+        return set(sqlalchemy.inspect(engine).get_table_names())
+    finally:
+        engine.dispose()
 
 
 def test_two_sqlite_databases_of_one_test_differ(sqlite_databases: SqliteDatabases, tmp_path: Path) -> None:
