@@ -4,19 +4,18 @@ The tables of docs/reference, made from the code: `python -m tests.house.referen
 A registry that is not there yet gives None, and its table stays empty.
 """
 
-import ast
 import importlib
 import importlib.util
-import re
+import inspect
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import click
 
-from tests.house.trees import ROOT, modules
+from tests.house.trees import ROOT
 
-ROUTE = re.compile(r"/(?:v1|webhooks|healthz|readyz|metrics)(?:/[\w{}:.-]+)*")
+SAYS_NOTHING = "(says nothing of itself)"
 REFERENCE = ROOT / "docs" / "reference"
 
 
@@ -48,23 +47,29 @@ def command_section(path: str, command: click.Command) -> str:
     parameters = [each for each in command.params if not getattr(each, "hidden", False)]
     names = " ".join(each.human_readable_name for each in parameters if isinstance(each, click.Argument))
     options = [each for each in parameters if isinstance(each, click.Option)]
-    rows = [(f"`{', '.join([*each.opts, *each.secondary_opts])}`", each.help or "") for each in options]
-    text = " ".join((command.help or "").split())
-    parts = [f"## `{f'{path} {names}'.strip()}`", text, table(("Option", ""), rows) if rows else ""]
+    rows = [(f"`{', '.join([*each.opts, *each.secondary_opts])}`", each.help or SAYS_NOTHING) for each in options]
+    text = " ".join((command.help or SAYS_NOTHING).split())
+    parts = [f"## `{f'{path} {names}'.strip()}`", text, table(("Option", "Does"), rows) if rows else ""]
     return "\n\n".join(part for part in parts if part)
 
 
-def routes(source: Path) -> Iterator[str]:
-    """Paths written in the API's files, as in `/v1/holds/{}/capture`: what stands in braces is left out."""
-    for module in modules(source):
-        if module.name.startswith("paywright.api"):
-            for node in ast.walk(module.tree):
-                if isinstance(node, ast.Constant) and isinstance(node.value, str) and ROUTE.fullmatch(node.value):
-                    yield without_names(node.value)
+def routes() -> str | None:
+    module = found("paywright.api.routes")
+    if module is None:
+        return None
+    rows = ((f"`{each.method} {each.path}`", who(each.who), first_line(each.endpoint)) for each in module.ROUTES)
+    return table(("Route", "Who", "Does"), rows)
 
 
-def without_names(path: str) -> str:
-    return re.sub(r"\{[^}]*\}", "{}", path)
+def who(who: Any) -> str:
+    """A secret key needs the scope; a token or a publishable key will do where they are named."""
+    return f"secret (`{who.scope}`)" if who.least == "secret" else str(who.least)
+
+
+def first_line(endpoint: Callable[..., object] | None) -> str:
+    if endpoint is None:
+        return "Not implemented yet."
+    return (inspect.getdoc(endpoint) or SAYS_NOTHING).partition("\n")[0]
 
 
 def found(name: str) -> ModuleType | None:
@@ -84,6 +89,7 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 TABLES: dict[tuple[str, str], Callable[[], str | None]] = {
     ("errors.md", "refusals"): refusals,
     ("commands.md", "commands"): commands,
+    ("http.md", "routes"): routes,
 }
 
 
