@@ -106,15 +106,15 @@ def flag(report: Report, parent: Table, name: str, path: str, *, default: bool =
     return value
 
 
-def ids(report: Report, parent: Table, name: str, path: str) -> tuple[str, ...]:
+def ids(report: Report, parent: Table, name: str, path: str) -> list[str]:
     """A list of ids in the order written, each once."""
     value = parent.get(name)
     if value is None:
-        return ()
+        return []
     if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(each, str) for each in value):
         report.malformed(joined(path, name), f"`{name}` must be a list of ids.")
-        return ()
-    return tuple(dict.fromkeys(value))
+        return []
+    return list(dict.fromkeys(value))
 
 
 def period(report: Report, parent: Table, name: str, path: str, longest: Mapping[str, int]) -> str | None:

@@ -80,7 +80,7 @@ class Product(msgspec.Struct, frozen=True):
     display_name: str
     customer_type: OwnerType = "user"
     product_line: str | None = None
-    add_on_to: tuple[str, ...] = ()
+    add_on_to: list[str] = []
     ends_with_base: bool = True
     include_by_default: bool = False
     server_only: bool = False
