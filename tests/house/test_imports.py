@@ -34,6 +34,7 @@ PURE = {
     "paywright.catalog.report": 1,
     "paywright.catalog.versions": 1,
     "paywright.catalog.views": 1,
+    "paywright.ledger.account": 0,
 }
 PURE_LIBRARIES = frozenset(
     "__future__ babel base64 bisect calendar collections dataclasses dateutil datetime decimal enum fractions functools graphlib hashlib heapq "
