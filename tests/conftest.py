@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import hypothesis
 import pytest
 from playwright.sync_api import Browser, Page
 
@@ -23,6 +24,11 @@ from tests.harness import node as node_harness
 from tests.harness.databases import PostgresDatabases, SqliteDatabases
 
 KINDS = ("sqlite", "postgresql")
+
+
+# No deadline per example: on a busy machine it fails tests that are right.
+hypothesis.settings.register_profile("paywright", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("paywright")
 
 
 def pytest_configure() -> None:

@@ -12,6 +12,7 @@ from playwright.sync_api import Page
 
 from tests.harness import postgres
 from tests.harness.databases import PostgresDatabases, SqliteDatabases
+from tests.harness.waiting import until
 
 
 def test_every_postgres_test_has_a_database_of_its_own(postgres_databases: PostgresDatabases) -> None:
@@ -104,6 +105,13 @@ def test_the_browser_shows_a_page_and_keeps_a_picture(page: Page, screenshot: Ca
     page.set_content("<h1>Paywright</h1>")
     assert page.inner_text("h1") == "Paywright"
     assert screenshot("heading").read_bytes().startswith(b"\x89PNG")
+
+
+def test_waiting_ends_with_what_was_found_and_names_what_was_not() -> None:
+    answers = iter([None, "", "ready"])
+    assert until(lambda: next(answers), "an answer") == "ready"
+    with pytest.raises(TimeoutError, match="for the moon"):
+        until(lambda: False, "the moon", timeout_s=0)
 
 
 def test_node_runs(node: Path) -> None:

@@ -53,7 +53,8 @@ def modules(root: Path) -> Iterator[Module]:
 
 def tracked(*suffixes: str) -> list[Path]:
     """Files of the repository, committed or about to be: not what .gitignore names."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    # The clone may belong to another user than the one who tests it, as in a container.
+    command = ["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     found = (ROOT / name for name in sorted(set(listed.split("\0"))) if name)
     return [path for path in found if path.is_file() and (not suffixes or path.suffix in suffixes)]
