@@ -1,0 +1,28 @@
+"""Accounts of their own for tests that run side by side."""
+
+from ..account import Account
+from ..errors import Json, invalid, no_such
+from ..web import WebRequest
+from .door import control
+
+
+@control("POST /_sandbox/accounts")
+async def create(request: WebRequest, account: Account) -> Json:
+    """`{name?, seed?, connected?}`; `connected: true` makes it a connected account of the caller's."""
+    name, seed = request.json.get("name"), request.json.get("seed")
+    parent = account.id if request.json.get("connected") else None
+    made = request.engine.store.create_account(name=name, parent=parent, seed=None if seed is None else str(seed))
+    return {"id": made.id, "secret_key": made.secret_key, "publishable_key": made.publishable_key, "name": made.name}
+
+
+@control("DELETE /_sandbox/accounts/{id}")
+async def delete(request: WebRequest, account: Account) -> Json:
+    store = request.engine.store
+    found = store.accounts.get(request.arguments["id"])
+    if found is None:
+        raise no_such("account", request.arguments["id"])
+    if found is store.default:
+        raise invalid("The default account cannot be deleted; reset it instead.")
+    request.engine.deliveries.forget(found)
+    store.delete_account(found)
+    return {"id": found.id, "deleted": True}

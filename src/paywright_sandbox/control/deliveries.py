@@ -1,0 +1,55 @@
+"""Webhooks: what was sent, chaos, resend, and waiting for silence."""
+
+from dataclasses import asdict
+
+from .. import chaos
+from ..account import Account
+from ..errors import ApiError, Json, no_such
+from ..web import WebRequest
+from .door import control
+
+SETTLE_S = 30.0
+
+
+@control("GET /_sandbox/webhook-chaos")
+async def read_chaos(request: WebRequest, account: Account) -> Json:
+    return account.chaos
+
+
+@control("PUT /_sandbox/webhook-chaos")
+async def put_chaos(request: WebRequest, account: Account) -> Json:
+    """Replaces the account's chaos; `{}` ends it."""
+    account.chaos = dict(chaos.checked(request.json))
+    request.engine.store.save_account(account)
+    return account.chaos
+
+
+@control("GET /_sandbox/deliveries")
+async def read(request: WebRequest, account: Account) -> Json:
+    """Newest first, at most 1000; `?event=evt_…` or `?state=failed` narrows."""
+    event, state = request.query.get("event"), request.query.get("state")
+    found = [
+        asdict(delivery)
+        for delivery in reversed(account.deliveries.values())
+        if event in (None, delivery.event) and state in (None, delivery.state)
+    ]
+    return {"data": found[:1000]}
+
+
+@control("POST /_sandbox/deliveries/settle")
+async def settle(request: WebRequest, account: Account) -> Json:
+    """Waits until nothing is in flight; waiting retries are tried at once unless `{retries: false}`."""
+    timeout_s = float(request.json.get("timeout_s", SETTLE_S))
+    retries = bool(request.json.get("retries", True))
+    if not await request.engine.deliveries.settle(account, timeout_s, retries=retries):
+        raise ApiError(409, f"Webhooks are still in flight after {timeout_s:g} s.", code="lock_timeout")
+    return {"settled": True}
+
+
+@control("POST /_sandbox/events/{id}/resend")
+async def resend(request: WebRequest, account: Account) -> Json:
+    event = account.events.get(request.arguments["id"])
+    if event is None:
+        raise no_such("event", request.arguments["id"])
+    again = request.engine.deliveries.resend(account, event)
+    return {"id": event.id, "endpoints": [delivery.endpoint for delivery in again]}

@@ -1,0 +1,68 @@
+"""The account clock."""
+
+import re
+
+from ..account import Account
+from ..errors import Json, invalid
+from ..web import WebRequest
+from .door import control
+
+UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+DURATION = re.compile(r"^(\d{1,9})([smhdw])$")
+
+
+@control("GET /_sandbox/clock")
+async def read(request: WebRequest, account: Account) -> Json:
+    return shown(account)
+
+
+@control("POST /_sandbox/clock/advance")
+async def advance(request: WebRequest, account: Account) -> Json:
+    """`{by: "31d"}` (s m h d w, or seconds as a number) or `{to: unix}`; `wait` defaults to true."""
+    await request.engine.advance(
+        account, target(request.json, account.clock.now()), wait=bool(request.json.get("wait", True))
+    )
+    return shown(account)
+
+
+@control("POST /_sandbox/clock/freeze")
+async def freeze(request: WebRequest, account: Account) -> Json:
+    """Stops the clock where it stands, or at `{at: unix}` ahead; `{frozen: false}` lets it run on from there."""
+    now = account.clock.now()
+    if request.json.get("frozen", True) is False:
+        account.clock.frozen_at = None
+        account.clock.set(now)
+    else:
+        at = request.json.get("at", now)
+        if not isinstance(at, int) or at < now:
+            raise invalid("The clock moves forward only.", param="at")
+        await request.engine.advance(account, at, wait=False)
+        account.clock.frozen_at = at
+    request.engine.store.save_account(account)
+    return shown(account)
+
+
+def target(wish: Json, now: int) -> int:
+    by, to = wish.get("by"), wish.get("to")
+    if (by is None) == (to is None):
+        raise invalid("Give either by or to.", param="by")
+    if isinstance(to, int) and not isinstance(to, bool):
+        return to
+    if isinstance(by, int) and not isinstance(by, bool) and by >= 0:
+        return now + by
+    match = DURATION.match(by) if isinstance(by, str) else None
+    if not match:
+        raise invalid("by is a number of seconds or text such as 90s, 15m, 1h, 31d, 2w; to is a Unix time.", param="by")
+    return now + int(match[1]) * UNITS_S[match[2]]
+
+
+def shown(account: Account) -> Json:
+    return {
+        "now": account.clock.now(),
+        "frozen": account.clock.frozen_at is not None,
+        "offset": account.clock.offset,
+        "next_due": [
+            {"when": due.when, "kind": due.kind, "object": due.object_id, "clock": due.clock}
+            for due in sorted(account.due.values())[:20]
+        ],
+    }

@@ -1,0 +1,21 @@
+"""Where events go."""
+
+from ..errors import Json
+
+
+def webhook_endpoint(id: str, created: int, *, url: str, enabled_events: list[str], secret: str, connect: bool) -> Json:
+    return {
+        "id": id,
+        "object": "webhook_endpoint",
+        "api_version": None,
+        "application": None,
+        "created": created,
+        "description": None,
+        "enabled_events": enabled_events,
+        "livemode": False,
+        "metadata": {},
+        "status": "enabled",
+        "url": url,
+        "_secrets": [secret],
+        "_connect": connect,
+    }

@@ -1,0 +1,51 @@
+"""The package's tables equal what the installed SDK says."""
+
+import re
+from pathlib import Path
+
+import paywright_sandbox
+from paywright_sandbox import fidelity
+from paywright_sandbox.params import API_VERSION, catalogue
+from paywright_sandbox.routing import ROUTES
+from tests.contract.sdk_parameters import CATALOGUE, catalogue_text
+from tests.contract.sdk_schemas import event_types
+
+PACKAGE = Path(paywright_sandbox.__file__).parent
+OURS_ALONE = {"GET /v1/payment_pages/{session}", "POST /v1/payment_pages/{session}/confirm"}
+SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py")))
+
+
+def test_the_catalogue_equals_the_installed_sdk() -> None:
+    """If it fails after an upgrade: `python -m tests.contract.write_tables`, and read the difference."""
+    assert CATALOGUE.read_text(encoding="utf-8") == catalogue_text()
+    assert f"API {API_VERSION}." in catalogue_text()
+
+
+def test_every_route_is_the_sdks_or_known_to_be_ours() -> None:
+    assert {key for key in ROUTES if key not in catalogue().routes} <= OURS_ALONE
+
+
+def test_every_parameter_acted_on_is_one_the_sdk_can_send() -> None:
+    unknown = [
+        (key, name)
+        for key, route in ROUTES.items()
+        if route.fields is None
+        for name in route.acts_on - {"*"}
+        if name.partition(".")[0] not in catalogue().shape(catalogue().routes[key])
+    ]
+    assert unknown == []
+
+
+def test_every_event_type_in_the_source_is_one_the_sdk_lists() -> None:
+    written = set(re.findall(r'emit(?:_updated)?\(\s*"([a-z_.]+)"', SOURCE))
+    assert written
+    assert written - event_types() == set()
+
+
+def test_fidelity_says_what_the_code_does() -> None:
+    """If it fails: `python -m tests.contract.write_tables`."""
+    assert fidelity.PATH.read_text(encoding="utf-8") == fidelity.as_markdown()
+
+
+def test_the_package_imports_neither_paywright_nor_the_sdk() -> None:
+    assert re.findall(r"^\s*(?:from|import) (?:paywright|stripe)\b", SOURCE, re.MULTILINE) == []
