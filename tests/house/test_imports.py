@@ -26,6 +26,7 @@ PURE = {
     "paywright.kernel.money": 0,
     "paywright.kernel.instants": 0,
     "paywright.kernel.periods": 0,
+    "paywright.stripe.metadata": 0,
     "paywright.catalog.checks": 1,
     "paywright.catalog.diff": 1,
     "paywright.catalog.fields": 1,
