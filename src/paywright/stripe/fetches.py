@@ -5,10 +5,13 @@ A fetch takes the next number of its object before it starts; what it found is a
 from a success page needs no claim on the inbox, and any number of fetches of one object may run at once.
 """
 
+from collections.abc import Iterable
+
 import sqlalchemy as sa
 
 from paywright.storage.statements import insert_if_absent
 from paywright.storage.work import Work
+from paywright.stripe.model import Fetched
 from paywright.stripe.tables import stripe_objects
 
 
@@ -19,12 +22,28 @@ def next_fetch(work: Work, root: str) -> int:
     return int(work.execute(raised.returning(stripe_objects.c.fetch_number)).scalar_one())
 
 
+def lock(work: Work, fetched: Iterable[Fetched]) -> None:
+    """Locks the roots of several fetches, and of all that is related to them, in sorted order. Do it before any customer's lock."""
+    every = list(fetched)
+    for each in every:
+        every.extend(each.related)
+    for each in sorted(every, key=lambda one: one.root):
+        may_apply(work, each.root, each.number)
+
+
 def may_apply(work: Work, root: str, fetch_number: int) -> bool:
     """
     Locks the object until the work ends. False: something newer was applied already, and this fetch is to be dropped.
 
-    Take several roots in sorted order, before any customer's lock.
+    Asked again in the same work it answers the same. A work that applies several objects calls `lock` with all of them first.
     """
+    answers: dict[tuple[str, int], bool] = work.notes.setdefault("stripe.fetches", {})
+    if (root, fetch_number) not in answers:
+        answers[root, fetch_number] = _raise_applied(work, root, fetch_number)
+    return answers[root, fetch_number]
+
+
+def _raise_applied(work: Work, root: str, fetch_number: int) -> bool:
     raised = (
         stripe_objects.update()
         .where(_is(work, root), stripe_objects.c.applied_number < fetch_number)

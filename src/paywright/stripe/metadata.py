@@ -9,7 +9,13 @@ CHECKOUT_SESSION = "paywright_checkout_session"
 PRODUCT_VERSION = "paywright_product_version"
 
 
-def ours(environment_id: str, *, customer_key: str | None, checkout_session_id: str | None = None, product_versions: str | None = None) -> dict[str, str]:
+def ours(
+    environment_id: str,
+    *,
+    customer_key: str | None,
+    checkout_session_id: str | None = None,
+    product_versions: str | None = None,
+) -> dict[str, str]:
     """The keys to send. A guest has no `paywright_customer`: the session's row names the guest."""
     keys = {
         ENVIRONMENT: environment_id,

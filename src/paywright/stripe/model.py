@@ -9,13 +9,15 @@ class Fetched(msgspec.Struct, frozen=True):
     """
     One object as Stripe has it now, in the pinned version's shape.
 
-    `root` and `number` are its fetch number (`stripe.fetches`). `found` None: Stripe says it is gone. `lists` holds what had to be paged beside it.
+    `root` and `number` are its fetch number (`stripe.fetches`). `found` None: Stripe says it is gone. `lists` holds what had to be paged beside it,
+    `related` other objects fetched on the way, each under a root of its own.
     """
 
     root: str
     number: int
     found: dict[str, Any] | None
     lists: dict[str, list[dict[str, Any]]] = {}
+    related: "tuple[Fetched, ...]" = ()
 
 
 class Outcome(msgspec.Struct, frozen=True):

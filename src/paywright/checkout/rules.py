@@ -1,0 +1,146 @@
+"""What may be asked of a checkout, and what we ask of Stripe. Pure."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from paywright.checkout.model import CheckoutMode, StartCheckout
+from paywright.environments.model import Environment
+from paywright.kernel.refusals import Refusal, invalid_request
+from paywright.ownership.model import ResolvedLine
+from paywright.stripe import metadata
+
+METADATA_KEYS_MAX = 40
+SESSION_ID_PLACE = "{CHECKOUT_SESSION_ID}"
+_LOCALHOST = ("localhost", "127.0.0.1", "[::1]", "::1")
+_URL_LENGTH_MAX = 2_000
+
+
+def malformed(asked: StartCheckout, environment: Environment) -> Refusal | None:
+    """Step 3 of rules.md 4.1: metadata and URLs. The first failure wins."""
+    refusal = bad_metadata(asked.metadata)
+    if refusal is not None:
+        return refusal
+    for name, url in (("success_url", asked.success_url), ("cancel_url", asked.cancel_url)):
+        refusal = bad_url(name, url, environment, with_secret_key=asked.with_secret_key)
+        if refusal is not None:
+            return refusal
+    email = asked.customer_email
+    if email is not None and ("@" not in email[1:-1] or len(email) > 512 or any(c.isspace() for c in email)):
+        return invalid_request("customer_email", "`customer_email` is no e-mail address.")
+    return None
+
+
+def bad_metadata(given: dict[str, str]) -> Refusal | None:
+    """At most 40 keys of 40 characters with values of 500, all strings; our prefix is refused, or a caller could credit somebody else."""
+    if any(key.lower().startswith(metadata.PREFIX) for key in given):
+        return Refusal("reserved_metadata")
+    if len(given) > METADATA_KEYS_MAX:
+        return invalid_request("metadata", "`metadata` has at most 40 keys.")
+    for key, value in given.items():
+        if not isinstance(value, str) or not 1 <= len(key) <= 40 or len(value) > 500 or "[" in key or "]" in key:
+            return invalid_request("metadata", "`metadata` maps keys of 1 to 40 characters to strings of at most 500.")
+    return None
+
+
+def bad_url(name: str, url: str, environment: Environment, *, with_secret_key: bool) -> Refusal | None:
+    """http or https, else 400. Without a secret key the origin must be allowed; localhost passes in test."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        host, parts = None, urlsplit("")
+    if parts.scheme not in ("http", "https") or not host or len(url) > _URL_LENGTH_MAX or any(c <= " " for c in url):
+        return invalid_request(name, f"`{name}` is an absolute http or https URL.")
+    allowed = environment.policy.allowed_origins
+    if with_secret_key or allowed is None:
+        return None
+    if environment.mode == "test" and host in _LOCALHOST:
+        return None
+    origin = f"{parts.scheme}://{parts.netloc}".lower()
+    return (
+        None
+        if origin in {each.lower().rstrip("/") for each in allowed}
+        else Refusal("url_not_allowed", {"param": name})
+    )
+
+
+def mode_of(lines: Sequence[ResolvedLine]) -> CheckoutMode:
+    return "subscription" if any(line.is_recurring for line in lines) else "payment"
+
+
+def places(lines: Sequence[ResolvedLine]) -> list[str]:
+    """What there may be but one open checkout of per customer: each product line, or the product without one. Sorted."""
+    return sorted(
+        {
+            f"line:{line.product.product_line}" if line.product.product_line else f"product:{line.product_id}"
+            for line in lines
+            if line.product_id is not None
+        }
+    )
+
+
+def parameters_hash(asked: StartCheckout, lines: Sequence[ResolvedLine]) -> str:
+    """Equal for requests that would open the same checkout."""
+    pinned = [(line.product_id, line.version_id, line.price_id, line.quantity) for line in lines]
+    known = [asked.success_url, asked.cancel_url, asked.currency, asked.customer_email, asked.promotion_codes]
+    return hashlib.sha256(msgspec.json.encode([pinned, known, sorted(asked.metadata.items())])).hexdigest()
+
+
+def stripe_parameters(
+    asked: StartCheckout,
+    lines: Sequence[ResolvedLine],
+    *,
+    environment: Environment,
+    session_id: str,
+    stripe_customer_id: str,
+    stripe_price_ids: dict[tuple[str, str], str],
+) -> dict[str, Any]:
+    """The body of `POST /v1/checkout/sessions`, ours in metadata wherever Stripe carries it on."""
+    mode = mode_of(lines)
+    versions = ",".join(line.version_id for line in lines if line.is_recurring)
+    ours = metadata.ours(environment.id, customer_key=asked.customer.key, checkout_session_id=session_id)
+    carried = dict(ours)
+    if mode == "subscription" and len(versions) <= 500:
+        carried[metadata.PRODUCT_VERSION] = versions
+    currency = asked.currency or environment.default_currency
+    params: dict[str, Any] = {
+        "mode": mode,
+        "client_reference_id": session_id,
+        "customer": stripe_customer_id,
+        "currency": currency,
+        "line_items": [_stripe_line(line, currency, stripe_price_ids) for line in lines],
+        "success_url": asked.success_url,
+        "cancel_url": asked.cancel_url,
+        "metadata": {**asked.metadata, **ours},
+        ("subscription_data" if mode == "subscription" else "payment_intent_data"): {
+            "metadata": {**asked.metadata, **carried},
+        },
+    }
+    if asked.promotion_codes:
+        params["allow_promotion_codes"] = True
+    return params
+
+
+def _stripe_line(line: ResolvedLine, currency: str, stripe_price_ids: dict[tuple[str, str], str]) -> dict[str, Any]:
+    assert line.price is not None
+    assert line.price_id is not None
+    if line.product_id is not None:
+        return {"price": stripe_price_ids[line.product_id, line.price_id], "quantity": line.quantity}
+    priced: dict[str, Any] = {
+        "currency": currency,
+        "unit_amount": line.price.amounts[currency],
+        "product_data": {"name": line.product.display_name},
+    }
+    period = line.price.period
+    if period is not None:
+        priced["recurring"] = {"interval": period.unit, "interval_count": period.count}
+    return {"price_data": priced, "quantity": line.quantity}
+
+
+def with_session_id(url: str, session_id: str) -> str:
+    """The app's redirect with its place filled in, as Stripe would have done."""
+    return url.replace(SESSION_ID_PLACE, session_id).replace("%7BCHECKOUT_SESSION_ID%7D", session_id)

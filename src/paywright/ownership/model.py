@@ -1,0 +1,107 @@
+"""Who owns what, with the product as it was sold."""
+
+from typing import Literal
+
+import msgspec
+
+from paywright.catalog.model import Price, Product
+from paywright.kernel.model import Customer
+from paywright.kernel.periods import Period, boundaries_passed, boundary, parse_period
+
+Source = Literal["checkout", "grant", "default", "test"]
+EndReason = Literal["canceled", "revoked", "refunded", "dispute_lost", "switched", "replaced", "base_ended", "unpaid"]
+Purpose = Literal["checkout", "grant"]
+
+
+class Line(msgspec.Struct, frozen=True):
+    """What somebody asks for: a product of the catalog or an inline one, at a price (None: its first), so many times."""
+
+    product_id: str | None = None
+    price_id: str | None = None
+    product: Product | None = None
+    quantity: int = 1
+
+
+class ResolvedLine(msgspec.Struct, frozen=True):
+    """A line whose product and price are found and may be had. `price` None: granted without one."""
+
+    product_id: str | None
+    version_id: str
+    product: Product
+    price_id: str | None
+    price: Price | None
+    quantity: int
+
+    @property
+    def is_recurring(self) -> bool:
+        return self.price is not None and self.price.is_recurring
+
+
+class Subscription(msgspec.Struct, frozen=True):
+    """
+    The subscription behind an owned product. `is_stripe_backed` False: made by a grant or the `instant` provider, renewed by the calendar from
+    `anchor`, unpaid. For a Stripe-backed one status and period are Stripe's.
+    """
+
+    id: str
+    is_stripe_backed: bool
+    status: str
+    anchor: int
+    interval: str
+    current_period_end: int | None = None
+    cancel_at_period_end: bool = False
+
+    @property
+    def period(self) -> Period:
+        period = parse_period(self.interval)
+        assert period is not None, self.interval
+        return period
+
+    def period_end(self, now: int) -> int | None:
+        """When the period that runs at `now` is over; computed for those without Stripe."""
+        if self.is_stripe_backed:
+            return self.current_period_end
+        return boundary(self.anchor, self.period, boundaries_passed(self.anchor, self.period, now) + 1)
+
+
+class OwnedProduct(msgspec.Struct, frozen=True):
+    """`product_id` None: an inline product. `ends_at` is a known end still to come; `ended_at` says it has happened."""
+
+    id: str
+    customer: Customer
+    product_id: str | None
+    version_id: str
+    product: Product
+    price_id: str | None
+    quantity: int
+    source: Source
+    granted_at: int
+    access: bool = True
+    ends_at: int | None = None
+    ended_at: int | None = None
+    end_reason: EndReason | None = None
+    subscription: Subscription | None = None
+    checkout_session_id: str | None = None
+    line_index: int | None = None
+
+    @property
+    def product_line(self) -> str | None:
+        """Inline products conflict with nothing, so they are of no line."""
+        return self.product.product_line if self.product_id is not None else None
+
+    @property
+    def is_subscription(self) -> bool:
+        return self.subscription is not None
+
+    @property
+    def is_stripe_backed(self) -> bool:
+        return self.subscription is not None and self.subscription.is_stripe_backed
+
+    @property
+    def is_stripeless_subscription(self) -> bool:
+        """DB-only in the words of the rules."""
+        return self.subscription is not None and not self.subscription.is_stripe_backed
+
+    def is_live(self, now: int) -> bool:
+        """Known ends count on time, whether or not anybody has applied them yet."""
+        return self.ended_at is None and (self.ends_at is None or now < self.ends_at)

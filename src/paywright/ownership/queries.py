@@ -1,0 +1,126 @@
+"""Reading owned products. What is live is decided against an instant, so a known end counts on time without any job."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from paywright.catalog.queries import product_versions_of
+from paywright.kernel.model import Customer
+from paywright.ownership.model import OwnedProduct, Subscription
+from paywright.ownership.tables import owned_products
+
+OWNED_MAX = 1_000
+"""Live products of one customer that are looked at; more is no entitlement any more but a warehouse."""
+
+
+def live(connection: Connection, environment_id: str, customer: Customer, now: int) -> list[OwnedProduct]:
+    """Newest first."""
+    ends_at = owned_products.c.ends_at
+    where = _of(environment_id, customer) & owned_products.c.ended_at.is_(None) & (ends_at.is_(None) | (ends_at > now))
+    return _select(connection, environment_id, where)
+
+
+def unsettled(connection: Connection, environment_id: str, customer: Customer, now: int) -> list[OwnedProduct]:
+    """Those whose known end is here but not yet applied, newest first."""
+    where = _of(environment_id, customer) & owned_products.c.ended_at.is_(None) & (owned_products.c.ends_at <= now)
+    return _select(connection, environment_id, where)
+
+
+def owned_product(
+    connection: Connection, environment_id: str, customer: Customer, owned_id: str
+) -> OwnedProduct | None:
+    """Ended ones too."""
+    found = _select(connection, environment_id, _of(environment_id, customer) & (owned_products.c.id == owned_id))
+    return found[0] if found else None
+
+
+def of_subscription(connection: Connection, environment_id: str, subscription_id: str) -> list[OwnedProduct]:
+    """Ended ones too, newest first."""
+    where = (owned_products.c.environment_id == environment_id) & (owned_products.c.subscription_id == subscription_id)
+    return _select(connection, environment_id, where)
+
+
+def of_checkout_session(connection: Connection, environment_id: str, checkout_session_id: str) -> list[OwnedProduct]:
+    where = owned_products.c.environment_id == environment_id
+    return _select(connection, environment_id, where & (owned_products.c.checkout_session_id == checkout_session_id))
+
+
+def customers_with_due_ends(
+    connection: Connection, environment_id: str, now: int, *, limit: int = 100
+) -> list[Customer]:
+    """Whose products end by now: the worker makes the pushes come on time."""
+    rows = connection.execute(
+        sa.select(owned_products.c.customer)
+        .where(
+            owned_products.c.environment_id == environment_id,
+            owned_products.c.ended_at.is_(None),
+            owned_products.c.ends_at <= now,
+        )
+        .distinct()
+        .order_by(owned_products.c.customer)
+        .limit(limit)
+    )
+    return [Customer.of_key(row.customer) for row in rows]
+
+
+def types_with_owners(connection: Connection, environment_id: str) -> set[str]:
+    """Product ids that have or had owners: their customer type is fixed."""
+    rows = connection.execute(
+        sa.select(owned_products.c.product_id)
+        .where(owned_products.c.environment_id == environment_id, owned_products.c.product_id.is_not(None))
+        .distinct()
+        .order_by(owned_products.c.product_id)
+        .limit(10_000)
+    )
+    return {row.product_id for row in rows}
+
+
+def _of(environment_id: str, customer: Customer) -> sa.ColumnElement[bool]:
+    return (owned_products.c.environment_id == environment_id) & (owned_products.c.customer == customer.key)
+
+
+def _select(connection: Connection, environment_id: str, where: sa.ColumnElement[bool]) -> list[OwnedProduct]:
+    statement = (
+        sa.select(*owned_products.c)
+        .where(where)
+        .order_by(owned_products.c.granted_at.desc(), owned_products.c.id.desc())
+    )
+    rows = connection.execute(statement.limit(OWNED_MAX)).all()
+    versions = product_versions_of(connection, environment_id, sorted({row.version_id for row in rows}))
+    return [_owned(row, versions[row.version_id].product) for row in rows]
+
+
+def _owned(row: Any, product: Any) -> OwnedProduct:
+    return OwnedProduct(
+        id=row.id,
+        customer=Customer.of_key(row.customer),
+        product_id=row.product_id,
+        version_id=row.version_id,
+        product=product,
+        price_id=row.price_id,
+        quantity=row.quantity,
+        source=row.source,
+        granted_at=row.granted_at,
+        access=bool(row.access),
+        ends_at=row.ends_at,
+        ended_at=row.ended_at,
+        end_reason=row.end_reason,
+        subscription=_subscription(row),
+        checkout_session_id=row.checkout_session_id,
+        line_index=row.line_index,
+    )
+
+
+def _subscription(row: Any) -> Subscription | None:
+    if row.subscription_id is None:
+        return None
+    return Subscription(
+        id=row.subscription_id,
+        is_stripe_backed=bool(row.stripe_backed),
+        status=row.status,
+        anchor=row.anchor,
+        interval=row.interval,
+        current_period_end=row.current_period_end,
+        cancel_at_period_end=bool(row.cancel_at_period_end),
+    )

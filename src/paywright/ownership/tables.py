@@ -1,0 +1,73 @@
+"""
+Owned products, and who holds what may be held once.
+
+The two holder tables are the rule "one at a time" as a database constraint: however two purchases race, one insert fails.
+"""
+
+from sqlalchemy import BigInteger, CheckConstraint, Index, Integer, Table, text
+
+from paywright.storage.schema import (
+    Column,
+    Flag,
+    Ident,
+    Instant,
+    customer_column,
+    environment_column,
+    metadata,
+)
+
+owned_products = Table(
+    "owned_products",
+    metadata,
+    environment_column(),
+    customer_column(primary_key=True),
+    Column("id", Ident, primary_key=True),
+    Column("product_id", Ident, comment="null: inline"),
+    Column("version_id", Ident, nullable=False, comment="the product as it was sold"),
+    Column("price_id", Ident),
+    Column("quantity", BigInteger, nullable=False),
+    Column("source", Ident, nullable=False),
+    Column("granted_at", Instant, nullable=False),
+    Column("access", Flag, nullable=False, server_default="1"),
+    Column("ends_at", Instant),
+    Column("ended_at", Instant),
+    Column("end_reason", Ident),
+    Column("subscription_id", Ident, comment="Stripe's id, or ours for one without Stripe"),
+    Column("stripe_backed", Flag),
+    Column("status", Ident),
+    Column("anchor", Instant),
+    Column("interval", Ident),
+    Column("current_period_end", Instant),
+    Column("cancel_at_period_end", Flag, nullable=False, server_default="0"),
+    Column("checkout_session_id", Ident),
+    Column("line_index", Integer),
+    CheckConstraint("quantity >= 1", name="quantity"),
+    CheckConstraint("(subscription_id IS NULL) = (interval IS NULL)", name="subscription"),
+    Index("ix_owned_products_subscription_id", "environment_id", "subscription_id"),
+    Index("uq_owned_products_line", "environment_id", "checkout_session_id", "line_index", unique=True),
+    Index(
+        "ix_owned_products_due",
+        "environment_id",
+        "ends_at",
+        postgresql_where=text("ended_at IS NULL AND ends_at IS NOT NULL"),
+        sqlite_where=text("ended_at IS NULL AND ends_at IS NOT NULL"),
+    ),
+)
+
+product_line_holders = Table(
+    "product_line_holders",
+    metadata,
+    environment_column(),
+    customer_column(primary_key=True),
+    Column("product_line", Ident, primary_key=True),
+    Column("owned_product_id", Ident, nullable=False),
+)
+
+product_holders = Table(
+    "product_holders",
+    metadata,
+    environment_column(),
+    customer_column(primary_key=True),
+    Column("product_id", Ident, primary_key=True),
+    Column("owned_product_id", Ident, nullable=False),
+)
