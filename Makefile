@@ -54,7 +54,7 @@ clean:
 
 # Debian's Python may come without ensurepip; its pip can still fill a virtual environment from outside.
 $(STAMPS)/venv:
-	@python=$$(for candidate in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	@python=$$(for candidate in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11 python); do \
 		"$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$candidate" && break; done); \
 	if [ -z "$$python" ]; then echo "Paywright needs Python 3.11 or newer. Name one: make setup PYTHON=/path/to/python3" >&2; exit 1; fi; \
 	if "$$python" -c 'import ensurepip' 2>/dev/null; then "$$python" -m venv $(VENV); \
