@@ -69,6 +69,7 @@ class SandboxApp:
             await write(send, answer, is_head=scope["method"] == "HEAD")
 
     async def answer(self, request: WebRequest) -> WebAnswer:
+        self.engine.origin = request.origin
         if not request.path.startswith(("/v1/", "/v2/")):
             return await self.answer_page(request)
         fault = self.fault(request)

@@ -33,6 +33,8 @@ class Engine:
         self.check = check
         self.committed: list[Delivery] = []
         self.advancing: set[str] = set()
+        self.origin = "http://127.0.0.1"
+        """`http://host:port` as the last client wrote it; addresses of pages begin with it."""
 
     @contextmanager
     def work(
@@ -55,6 +57,7 @@ class Engine:
         work = Work(
             account, account.clock.now(), request_id=request_id, idempotency_key=idempotency_key, platform=platform
         )
+        work.origin = self.origin
         if self.check:
             check = self.check
             work.check_event = lambda event: check("event", event)

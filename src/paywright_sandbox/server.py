@@ -69,7 +69,7 @@ class Sandbox:
         self.store = Store(path, None if seed is None else str(seed))
         self.engine = Engine(self.store, check)
         self.listener = listening_socket(host, port)
-        self.url = url_of(self.listener, host)
+        self.url = self.engine.origin = url_of(self.listener, host)
         self.ready = threading.Event()
         self.server = AnnouncingServer(configured(self.engine), self.ready)
         self.thread = threading.Thread(target=self.run, name="paywright-sandbox", daemon=True)

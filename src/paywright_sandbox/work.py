@@ -32,6 +32,8 @@ class Work:
         self.request_id = request_id
         self.idempotency_key = idempotency_key
         self.platform = platform
+        self.origin = ""
+        """Begins the address of a page: `f"{work.origin}/c/pay/{id}"`."""
         self.held: dict[str, Json] = {}
         self.saved: dict[str, Json] = {}
         self.removed: dict[str, str] = {}
