@@ -14,7 +14,7 @@ import pytest
 from tests.house.trees import Module, described, modules, plant, source
 
 ROOMS = (
-    "kernel storage environments stripe outbox access engine catalog customers ledger ownership payments subscriptions "
+    "kernel storage environments stripe outbox engine access catalog customers ledger ownership payments subscriptions "
     "invoices checkout claims gates webhooks healing hooks emails realtime"
 ).split()
 DOORS = "cli worker app api dashboard pages demo client integrations inprocess __init__ __main__".split()

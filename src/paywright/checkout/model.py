@@ -5,7 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from paywright.kernel.model import Customer
-from paywright.ownership.model import Line
+from paywright.ownership.model import AskedLine
 
 CheckoutMode = Literal["payment", "subscription"]
 CheckoutStatus = Literal["initialized", "open", "completed", "expired", "failed"]
@@ -18,7 +18,7 @@ class StartCheckout(msgspec.Struct, frozen=True):
     """What is asked of us. `with_secret_key` decides which products, prices and URLs may be used."""
 
     customer: Customer
-    lines: tuple[Line, ...]
+    lines: tuple[AskedLine, ...]
     success_url: str
     cancel_url: str
     with_secret_key: bool

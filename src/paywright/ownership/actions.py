@@ -20,7 +20,7 @@ from paywright.kernel.refusals import Refusal
 from paywright.ledger import actions as ledger
 from paywright.outbox.actions import command, lock_customers, mark_changed, record
 from paywright.ownership import queries
-from paywright.ownership.model import EndReason, Line, OwnedProduct, ResolvedLine, Source, Subscription
+from paywright.ownership.model import EndReason, AskedLine, OwnedProduct, ResolvedLine, Source, Subscription
 from paywright.ownership.present import shown
 from paywright.ownership.rules import Wish, conflict_with_owned, in_the_way, resolve
 from paywright.ownership.tables import owned_products, product_holders, product_line_holders
@@ -32,7 +32,7 @@ CANCEL_SUBSCRIPTION = "cancel_subscription"
 
 
 def grant(
-    work: Work, environment: Environment, customer: Customer, line: Line, *, with_secret_key: bool = True
+    work: Work, environment: Environment, customer: Customer, line: AskedLine, *, with_secret_key: bool = True
 ) -> OwnedProduct | Refusal:
     """Gives a product without money. With a recurring price it is a subscription that renews by the calendar until somebody ends it."""
     lock_customers(work, [customer])
@@ -46,7 +46,7 @@ def resolved(
     work: Work,
     environment: Environment,
     customer: Customer,
-    lines: tuple[Line, ...],
+    lines: tuple[AskedLine, ...],
     *,
     purpose: str,
     with_secret_key: bool,
@@ -109,24 +109,28 @@ def own(
     )
     for other in in_the_way(held, line):
         _replace(work, environment, other)
-    if not _hold_places(work, owned):
-        return Refusal("already_owned", {"product_id": line.product_id})
+    held_places = _hold_places(work, owned)
+    assert held_places, "the checks above ran under the customer's lock"
     _insert(work, owned)
     _announce_beginning(work, environment, owned)
+    _start_items(work, owned)
+    return owned
+
+
+def _start_items(work: Work, owned: OwnedProduct) -> None:
     for item_id, included in owned.product.included_items.items():
         ledger.start_included(
             work,
-            customer,
+            owned.customer,
             owned.id,
             item_id,
             included.quantity * owned.quantity,
             repeat=included.period,
             expires=included.expires,
-            anchor=starts,
-            starts_at=starts,
+            anchor=owned.granted_at,
+            starts_at=owned.granted_at,
             ends_at=owned.ends_at,
         )
-    return owned
 
 
 def end(

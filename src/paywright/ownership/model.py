@@ -13,7 +13,7 @@ EndReason = Literal["canceled", "revoked", "refunded", "dispute_lost", "switched
 Purpose = Literal["checkout", "grant"]
 
 
-class Line(msgspec.Struct, frozen=True):
+class AskedLine(msgspec.Struct, frozen=True):
     """What somebody asks for: a product of the catalog or an inline one, at a price (None: its first), so many times."""
 
     product_id: str | None = None

@@ -12,7 +12,7 @@ from paywright.environments.model import Environment
 from paywright.kernel.model import QUANTITY_MAX, Customer
 from paywright.kernel.money import AMOUNT_MAX, minimum_charge
 from paywright.kernel.refusals import Refusal, invalid_request
-from paywright.ownership.model import Line, OwnedProduct, Purpose, ResolvedLine
+from paywright.ownership.model import AskedLine, OwnedProduct, Purpose, ResolvedLine
 
 LINES_MAX = 20
 
@@ -27,7 +27,7 @@ class Wish(msgspec.Struct, frozen=True):
     customer: Customer
     with_secret_key: bool
     purpose: Purpose
-    lines: tuple[Line, ...]
+    lines: tuple[AskedLine, ...]
     owned: tuple[OwnedProduct, ...]
     inline_version: VersionOf
     currency: str | None = None
@@ -133,7 +133,7 @@ def _blocked(wish: Wish) -> Refusal | None:
     return None
 
 
-def _product(wish: Wish, line: Line) -> Product | Refusal:
+def _product(wish: Wish, line: AskedLine) -> Product | Refusal:
     """Step 5. A server-only product does not exist for those without a secret key."""
     if line.product is not None:
         return line.product
@@ -144,7 +144,7 @@ def _product(wish: Wish, line: Line) -> Product | Refusal:
     return product
 
 
-def _not_for_this_customer(wish: Wish, line: Line, product: Product) -> Refusal | None:
+def _not_for_this_customer(wish: Wish, line: AskedLine, product: Product) -> Refusal | None:
     """Step 6. A guest buys `user` products."""
     actual = "user" if wish.customer.type == "guest" else wish.customer.type
     if product.customer_type != actual:
@@ -154,7 +154,7 @@ def _not_for_this_customer(wish: Wish, line: Line, product: Product) -> Refusal 
     return None
 
 
-def _priced(wish: Wish, line: Line, product: Product) -> ResolvedLine | Refusal:
+def _priced(wish: Wish, line: AskedLine, product: Product) -> ResolvedLine | Refusal:
     """Step 7: the named price, or the first in catalog order that the caller may use."""
     price_id = line.price_id
     price = None

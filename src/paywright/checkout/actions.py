@@ -1,0 +1,352 @@
+"""
+Buying.
+
+`start` decides, makes sure of the Stripe Customer, commits our row with exactly what Stripe will be sent, and only then calls Stripe, with a key made of that
+row's id: however often it is repeated, and wherever it was cut off, Stripe makes one session. `sync` asks Stripe how things stand; `expire` ends
+an open one.
+"""
+
+from typing import Any
+
+import msgspec
+
+from paywright.catalog import queries as catalog_queries
+from paywright.catalog.actions import pin_inline
+from paywright.catalog.push import push
+from paywright.checkout import queries, rules
+from paywright.checkout.fulfilment import apply, fetch
+from paywright.checkout.model import CheckoutSession, LastError, PinnedLine, StartCheckout
+from paywright.checkout.record import change, insert
+from paywright.customers.actions import ensure_stripe_customer, forget_missing
+from paywright.engine.app import App
+from paywright.environments.model import Environment
+from paywright.kernel.ids import new_id, wall_ms
+from paywright.kernel.refusals import Refusal
+from paywright.outbox.actions import lock_customers
+from paywright.ownership import actions as ownership
+from paywright.ownership.model import ResolvedLine
+from paywright.storage import idempotency
+from paywright.storage.idempotency import IdempotencyKey
+from paywright.storage.work import RolledBack, Work
+from paywright.stripe.gateway import StripeDeclined, StripeRefused, stripe_key
+
+ROUNDS_MAX = 5
+"""How often a start begins anew because another one stood in the way and had to be expired first."""
+
+
+class Contended(Exception):
+    """Other checkouts of the same customer kept getting in between. Repeat the request."""
+
+
+def start(
+    app: App, environment: Environment, asked: StartCheckout, *, key: IdempotencyKey | None = None
+) -> CheckoutSession | Refusal:
+    """
+    Opens a checkout, or answers the one that is open for the same thing. Refuses by rules.md 4.1 and 6.
+
+    With a key, a repeat answers the same session in its present state; one that is expired or failed is renewed. Raises `StripeUnknown` and
+    `StripeBusy` when Stripe's answer is not known: the row stands, and a repeat goes on with it.
+    """
+    refusal = rules.malformed(asked, environment)
+    if refusal is not None:
+        return refusal
+    renews = None
+    if key is not None:
+        earlier = _earlier(app, environment, key)
+        if isinstance(earlier, Refusal):
+            return earlier
+        if earlier is not None and earlier.status not in ("expired", "failed"):
+            return go_on(app, environment, earlier)
+        renews = None if earlier is None else earlier.id
+    for _ in range(ROUNDS_MAX):
+        begun = _begin(app, environment, asked, key, renews)
+        if isinstance(begun, Refusal):
+            return begun
+        if isinstance(begun, CheckoutSession):
+            return go_on(app, environment, begun)
+        for other in begun:
+            expire(app, environment, other.id)
+    raise Contended("other checkouts of this customer kept getting in between")
+
+
+def go_on(app: App, environment: Environment, session: CheckoutSession) -> CheckoutSession | Refusal:
+    """Opens at Stripe what was only recorded; anything else is answered as it stands."""
+    if session.status != "initialized":
+        return session
+    return open_at_stripe(app, environment, session)
+
+
+def sync(app: App, environment: Environment, session_id: str) -> CheckoutSession | Refusal:
+    """Asks Stripe now and applies what it says: the success page's truth. Safe at any time and at once with the webhook."""
+    found = _read(app, environment, session_id)
+    if found is None:
+        return Refusal("checkout_session_not_found")
+    if found.status == "initialized":
+        opened = open_at_stripe(app, environment, found)
+        if isinstance(opened, Refusal):
+            return opened
+        found = opened
+    if found.stripe_checkout_session_id is not None:
+        fetched = fetch(app, environment, found.stripe_checkout_session_id)
+        with app.work(environment.id) as work:
+            apply(work, fetched)
+    return _read(app, environment, session_id) or found
+
+
+def expire(app: App, environment: Environment, session_id: str) -> CheckoutSession | Refusal:
+    """Ends an open checkout; again answers the same. A completed one is `session_not_open`."""
+    found = _read(app, environment, session_id)
+    if found is None:
+        return Refusal("checkout_session_not_found")
+    if found.status == "initialized":
+        opened = open_at_stripe(app, environment, found)
+        found = opened if isinstance(opened, CheckoutSession) else _read(app, environment, session_id) or found
+    if found.status == "open":
+        assert found.stripe_checkout_session_id is not None
+        path = f"/v1/checkout/sessions/{found.stripe_checkout_session_id}/expire"
+        try:
+            app.gateway(environment).post(path, {}, idempotency_key=stripe_key(environment.id, found.id, "expire"))
+        except StripeRefused as refused:
+            if refused.is_key_dead:
+                raise
+        # Refused means the buyer was faster, or it had expired by itself: either way Stripe knows how it stands.
+        synced = sync(app, environment, session_id)
+        found = synced if isinstance(synced, CheckoutSession) else found
+    if found.status == "completed":
+        return Refusal("session_not_open", {"status": found.status})
+    return found
+
+
+def open_at_stripe(app: App, environment: Environment, session: CheckoutSession) -> CheckoutSession | Refusal:
+    """Phases 2 and 3 of a recorded attempt: call with the stored parameters, then commit what came of it."""
+    assert session.stripe_parameters is not None
+    key = stripe_key(environment.id, session.id, "create", session.generation)
+    try:
+        made = app.gateway(environment).post("/v1/checkout/sessions", session.stripe_parameters, idempotency_key=key)
+    except StripeRefused as refused:
+        if refused.is_key_dead:
+            raise
+        if refused.is_missing and refused.param == "customer" and session.generation == 1:
+            return _with_new_stripe_customer(app, environment, session)
+        return _failed(app, environment, session, refused)
+    with app.work(environment.id) as work:
+        lock_customers(work, [session.customer])
+        present = queries.session(work.connection, environment.id, session.id)
+        assert present is not None
+        if present.status != "initialized":
+            return present
+        return change(
+            work,
+            present,
+            status="open",
+            url=made.get("url"),
+            stripe_checkout_session_id=made["id"],
+            expires_at=made["expires_at"] * 1000,
+        )
+
+
+def recover(app: App, environment: Environment, session_id: str) -> None:
+    """The worker's way on with an attempt whose answer never reached us."""
+    found = _read(app, environment, session_id)
+    if found is not None and found.status == "initialized":
+        with app.work(environment.id) as work:
+            change(work, found, attempted_at=wall_ms())
+        open_at_stripe(app, environment, found)
+
+
+def _earlier(app: App, environment: Environment, key: IdempotencyKey) -> CheckoutSession | Refusal | None:
+    with app.work(environment.id) as work:
+        kept = idempotency.look(work, key)
+        if kept is None or isinstance(kept, Refusal):
+            return kept
+        assert kept.subject_id is not None, "a checkout's key points at its session"
+        return queries.session(work.connection, environment.id, kept.subject_id)
+
+
+def _begin(
+    app: App, environment: Environment, asked: StartCheckout, key: IdempotencyKey | None, renews: str | None
+) -> CheckoutSession | Refusal | list[CheckoutSession]:
+    """Decides and records. A list: these open checkouts stand in the way and must be expired first."""
+    lines = _decide(app, environment, asked)
+    if isinstance(lines, Refusal):
+        return lines
+    stripe_customer_id = None
+    prices: dict[tuple[str, str], str] = {}
+    if environment.is_at_stripe:
+        stripe_customer_id = ensure_stripe_customer(app, environment, asked.customer, email=asked.customer_email)
+        prices = _stripe_prices(app, environment, lines)
+    outcome: CheckoutSession | Refusal | list[CheckoutSession] | None = None
+    with app.work(environment.id) as work:
+        session_id = new_id("chk")
+        if key is not None:
+            twin = _claimed_by_twin(work, key, session_id, renews)
+            if twin is not None:
+                outcome = twin
+                raise RolledBack
+        outcome = _record(work, environment, asked, session_id, renews, stripe_customer_id, prices)
+        if not isinstance(outcome, CheckoutSession):
+            raise RolledBack
+        if key is not None and outcome.id != session_id:
+            idempotency.point_at(work, key, outcome.id)
+    assert outcome is not None
+    return outcome
+
+
+def _claimed_by_twin(
+    work: Work, key: IdempotencyKey, session_id: str, renews: str | None
+) -> CheckoutSession | Refusal | None:
+    """The same key at once: the first one's session is everybody's. A key whose session is over is turned to the new one."""
+    kept = idempotency.claim(work, key, subject_id=session_id)
+    if kept is None or isinstance(kept, Refusal):
+        return kept
+    if kept.subject_id == renews and renews is not None:
+        idempotency.point_at(work, key, session_id)
+        return None
+    assert kept.subject_id is not None
+    return queries.session(work.connection, work.environment_id, kept.subject_id)
+
+
+def _decide(app: App, environment: Environment, asked: StartCheckout) -> tuple[ResolvedLine, ...] | Refusal:
+    """The rules, before anything at Stripe is touched. They are asked again under the customer's lock."""
+    with app.work(environment.id) as work:
+        return ownership.resolved(
+            work,
+            environment,
+            asked.customer,
+            asked.lines,
+            purpose="checkout",
+            with_secret_key=asked.with_secret_key,
+            currency=asked.currency,
+        )
+
+
+def _record(
+    work: Work,
+    environment: Environment,
+    asked: StartCheckout,
+    session_id: str,
+    renews: str | None,
+    stripe_customer_id: str | None,
+    prices: dict[tuple[str, str], str],
+) -> CheckoutSession | Refusal | list[CheckoutSession]:
+    lock_customers(work, [asked.customer])
+    lines = ownership.resolved(
+        work,
+        environment,
+        asked.customer,
+        asked.lines,
+        purpose="checkout",
+        with_secret_key=asked.with_secret_key,
+        currency=asked.currency,
+    )
+    if isinstance(lines, Refusal):
+        return lines
+    if environment.is_at_stripe and any(
+        (line.product_id, line.price_id) not in prices for line in lines if line.product_id
+    ):
+        return []  # The catalog changed between deciding and now: begin anew.
+    places, parameters_hash = rules.places(lines), rules.parameters_hash(asked, lines)
+    in_the_way = queries.open_in(work.connection, work.environment_id, asked.customer, places)
+    if in_the_way:
+        same = [
+            one
+            for one in in_the_way
+            if queries.parameters_hash_of(work.connection, work.environment_id, one.id) == parameters_hash
+        ]
+        return same[0] if len(same) == len(in_the_way) == 1 else in_the_way
+    made = insert(
+        work,
+        asked,
+        session_id=session_id,
+        mode=rules.mode_of(lines),
+        lines=tuple(_pinned(work, line) for line in lines),
+        places=places,
+        parameters_hash=parameters_hash,
+        currency=asked.currency or environment.default_currency,
+        renews=renews,
+        stripe_customer_id=stripe_customer_id,
+        stripe_parameters=None
+        if stripe_customer_id is None
+        else rules.stripe_parameters(
+            asked,
+            lines,
+            environment=environment,
+            session_id=session_id,
+            stripe_customer_id=stripe_customer_id,
+            stripe_price_ids=prices,
+        ),
+    )
+    return made if environment.is_at_stripe else _complete_at_once(work, environment, made, lines)
+
+
+def _complete_at_once(
+    work: Work, environment: Environment, session: CheckoutSession, lines: tuple[ResolvedLine, ...]
+) -> CheckoutSession:
+    """The `instant` provider: free, granted now, and the app's redirect works unchanged."""
+    for index, line in enumerate(lines):
+        owned = ownership.own(
+            work,
+            environment,
+            session.customer,
+            line,
+            source="test",
+            checkout_session_id=session.id,
+            line_index=index,
+        )
+        assert not isinstance(owned, Refusal), "resolved under the same lock"
+    url = rules.with_session_id(session.success_url, session.id)
+    return change(work, session, status="completed", payment_status="no_payment_required", url=url, fulfilled=1)
+
+
+def _pinned(work: Work, line: ResolvedLine) -> PinnedLine:
+    assert line.price_id is not None, "what has no price was refused before"
+    version_id = line.version_id if line.product_id is not None else pin_inline(work, line.product).id
+    return PinnedLine(line.product_id, version_id, line.price_id, line.quantity)
+
+
+def _stripe_prices(app: App, environment: Environment, lines: tuple[ResolvedLine, ...]) -> dict[tuple[str, str], str]:
+    """Stripe's ids of the prices, pushed first where Stripe does not have them yet."""
+    found = _known_prices(app, environment, lines)
+    if any((line.product_id, line.price_id) not in found for line in lines if line.product_id is not None):
+        push(app, environment.id)
+        found = _known_prices(app, environment, lines)
+    return found
+
+
+def _known_prices(app: App, environment: Environment, lines: tuple[ResolvedLine, ...]) -> dict[tuple[str, str], str]:
+    found: dict[tuple[str, str], str] = {}
+    with app.database.read() as connection:
+        for product_id in sorted({line.product_id for line in lines if line.product_id is not None}):
+            for price_id, stripe_id in catalog_queries.stripe_price_ids(connection, environment.id, product_id).items():
+                found[product_id, price_id] = stripe_id
+    return found
+
+
+def _with_new_stripe_customer(
+    app: App, environment: Environment, session: CheckoutSession
+) -> CheckoutSession | Refusal:
+    """Stripe no longer knows the customer (a wiped account): make one anew, once, and go on with it."""
+    assert session.stripe_parameters is not None
+    with app.work(environment.id) as work:
+        forget_missing(work, session.customer, str(session.stripe_parameters["customer"]))
+    made = ensure_stripe_customer(app, environment, session.customer)
+    parameters: dict[str, Any] = {**session.stripe_parameters, "customer": made}
+    encoded = msgspec.json.encode(parameters).decode()
+    with app.work(environment.id) as work:
+        changed = change(
+            work, session, stripe_parameters=encoded, stripe_customer_id=made, generation=session.generation + 1
+        )
+    return open_at_stripe(app, environment, changed)
+
+
+def _failed(app: App, environment: Environment, session: CheckoutSession, refused: StripeRefused) -> Refusal:
+    with app.work(environment.id) as work:
+        change(work, session, status="failed", last_error=LastError(refused.code, refused.message))
+    if isinstance(refused, StripeDeclined):
+        return Refusal("card_declined", {"decline_code": refused.code})
+    return Refusal("stripe_refused", {"stripe_message": refused.message, "checkout_session_id": session.id})
+
+
+def _read(app: App, environment: Environment, session_id: str) -> CheckoutSession | None:
+    with app.database.read() as connection:
+        return queries.session(connection, environment.id, session_id)
