@@ -6,6 +6,7 @@ scripts/new_migration.py "what changes"`.
 """
 
 import importlib
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -27,6 +28,9 @@ def main(arguments: list[str]) -> None:
         for path in VERSIONS.glob("0001_*.py"):
             path.unlink()
     with tempfile.TemporaryDirectory() as folder:
+        later = list(VERSIONS.glob("[0-9]*.py")) if initial else []
+        for path in later:  # They build on the revision that is just being written.
+            shutil.move(path, folder)
         database = Database(f"sqlite:///{folder}/empty.db")
         with database.write() as connection:
             config = alembic_config(connection)
@@ -45,6 +49,8 @@ def main(arguments: list[str]) -> None:
                 number = 1 + max(int(path.name[:4]) for path in VERSIONS.glob("[0-9]*.py"))
                 command.revision(config, arguments[0], autogenerate=True, rev_id=f"{number:04d}")
         database.close()
+        for path in later:
+            shutil.move(Path(folder) / path.name, path)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,18 @@ NEVER = 2**62
 """An instant that does not come: stored where there is no expiry, no end and nothing due, so that comparing needs no null."""
 
 EntryKind = Literal[
-    "grant", "included", "repeat", "decrease", "hold", "capture", "release", "expiry", "end", "take_back", "give_back", "transfer"
+    "grant",
+    "included",
+    "repeat",
+    "decrease",
+    "hold",
+    "capture",
+    "release",
+    "expiry",
+    "end",
+    "take_back",
+    "give_back",
+    "transfer",
 ]
 Expires = Literal["never", "when_purchase_expires", "when_repeated"]
 TakeBackPolicy = Literal["unspent", "all", "none"]

@@ -1,16 +1,28 @@
 """
 Balances, the entries that explain them, and what is still to come for them.
 
-A balance's row is all a decrease looks at: `next_due` says until when nothing happens by itself. `due` of an item grant sorts the breakdown as well: a
-known instant, then `NEVER` for an end not yet known, then `NEVER + 1` for units that stay for good. Entries are append-only (triggers) and are outbox
-rows themselves; an entry without a source of its own is its own fact, shown as `call:` and its id.
+A balance's row is all a decrease looks at: `next_due` says until when nothing happens by itself. `due` of an item grant
+sorts the breakdown as well: a known instant, then `NEVER` for an end not yet known, then `NEVER + 1` for units that stay
+for good. Entries are append-only (triggers) and are outbox rows themselves; an entry without a source of its own is its
+own fact, shown as `call:` and its id.
 """
 
 from sqlalchemy import BigInteger, CheckConstraint, Index, Integer, Table, text
 
-from paywright.storage.schema import Column, Flag, Ident, Instant, Quantity, customer_column, environment_column, metadata
+from paywright.storage.schema import (
+    Column,
+    Flag,
+    Ident,
+    Instant,
+    Quantity,
+    customer_column,
+    environment_column,
+    metadata,
+)
 
-_NEVER = "4611686018427387904"
+_DUE = text("next_due < 4611686018427387904")
+_LIVE = text("live > 0")
+_EXPIRING = text("warned = 0 AND live > 0 AND due < 4611686018427387904")
 
 balances = Table(
     "balances",
@@ -21,7 +33,9 @@ balances = Table(
     Column("balance", Quantity, nullable=False, server_default="0"),
     Column("spent", Quantity, nullable=False, server_default="0", comment="spent but not yet absorbed by an expiry"),
     Column("live", Quantity, nullable=False, server_default="0", comment="sum of item_grants.live"),
-    Column("carried", Quantity, nullable=False, server_default="0", comment="past their expiry, kept alive by open holds"),
+    Column(
+        "carried", Quantity, nullable=False, server_default="0", comment="past their expiry, kept alive by open holds"
+    ),
     Column("held", Quantity, nullable=False, server_default="0", comment="sum of open holds"),
     Column("entries", BigInteger, nullable=False, server_default="0", comment="the last entry's seq"),
     Column("at", Instant, nullable=False, comment="how far time has been applied"),
@@ -29,7 +43,13 @@ balances = Table(
     CheckConstraint("balance = live + carried - spent", name="adds_up"),
     CheckConstraint("spent >= 0 AND live >= 0 AND carried >= 0 AND held >= carried AND entries >= 0", name="signs"),
     CheckConstraint("balance BETWEEN -9007199254740991 AND 9007199254740991", name="range"),
-    Index("ix_balances_next_due", "environment_id", "next_due", postgresql_where=text(f"next_due < {_NEVER}"), sqlite_where=text(f"next_due < {_NEVER}")),
+    Index(
+        "ix_balances_next_due",
+        "environment_id",
+        "next_due",
+        postgresql_where=_DUE,
+        sqlite_where=_DUE,
+    ),
     sqlite_with_rowid=False,
 )
 
@@ -53,13 +73,14 @@ ledger_entries = Table(
     Column("effective_at", Instant, nullable=False),
     Column("expires_at", Instant),
     Column("item_key", Ident, comment="when the units are lost: never, at:…, end:… or repeat:…; or the hold"),
+    Column("grant_id", Ident, comment="the grant that a take-back or a transfer took from"),
     Column("source", Ident, comment="the fact, once for ever; null: a call, which is its own fact"),
     Column("note", Ident),
     Column("actor", Ident),
     CheckConstraint("quantity >= 0", name="quantity"),
     CheckConstraint("seq >= 1 AND sequence >= 1", name="counters"),
     CheckConstraint("held_after >= 0 AND spent_after >= 0", name="signs"),
-    Index("uq_ledger_entries_seq", "environment_id", "customer", "item_id", "seq", unique=True),
+    Index("uq_ledger_entries_sequence", "environment_id", "customer", "item_id", "sequence", unique=True),
     Index(
         "uq_ledger_entries_source", "environment_id", "customer", "item_id", "source", unique=True,
         postgresql_where=text("source IS NOT NULL"), sqlite_where=text("source IS NOT NULL"),
@@ -91,7 +112,7 @@ item_grants = Table(
     CheckConstraint("paid >= 0 AND live >= 0 AND absorbed >= 0 AND expired >= 0 AND taken >= 0", name="signs"),
     Index(
         "ix_item_grants_live", "environment_id", "customer", "item_id", "due",
-        postgresql_where=text("live > 0"), sqlite_where=text("live > 0"),
+        postgresql_where=_LIVE, sqlite_where=_LIVE,
     ),
     Index(
         "ix_item_grants_owned_product_id", "environment_id", "customer", "owned_product_id",
@@ -99,7 +120,7 @@ item_grants = Table(
     ),
     Index(
         "ix_item_grants_expiring", "environment_id", "due",
-        postgresql_where=text(f"warned = 0 AND live > 0 AND due < {_NEVER}"), sqlite_where=text(f"warned = 0 AND live > 0 AND due < {_NEVER}"),
+        postgresql_where=_EXPIRING, sqlite_where=_EXPIRING,
     ),
 )  # fmt: skip
 

@@ -148,6 +148,63 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("environment_id", name=op.f("pk_catalogs")),
     )
     op.create_table(
+        "checkout_sessions",
+        sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("customer", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("mode", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("status", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "payment_status",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            server_default="unpaid",
+            nullable=False,
+        ),
+        sa.Column("lines", sa.Text(), nullable=False, comment="what is granted, pinned"),
+        sa.Column("currency", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("success_url", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("parameters_hash", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "stripe_parameters",
+            sa.Text(),
+            nullable=True,
+            comment="exactly what Stripe is sent, so that a repeat sends the same",
+        ),
+        sa.Column("generation", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("url", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
+        sa.Column("renews", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
+        sa.Column("fulfilled", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column(
+            "stripe_checkout_session_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True
+        ),
+        sa.Column("stripe_customer_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
+        sa.Column(
+            "stripe_payment_intent_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True
+        ),
+        sa.Column(
+            "stripe_subscription_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True
+        ),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("attempted_at", sa.BigInteger(), nullable=False, comment="wall clock, for recovery"),
+        sa.CheckConstraint(
+            "status IN ('initialized', 'open', 'completed', 'expired', 'failed')",
+            name=op.f("ck_checkout_sessions_status"),
+        ),
+        sa.PrimaryKeyConstraint("environment_id", "id", name=op.f("pk_checkout_sessions")),
+    )
+    with op.batch_alter_table("checkout_sessions", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_checkout_sessions_customer", ["environment_id", "customer", "created_at"], unique=False
+        )
+        batch_op.create_index("ix_checkout_sessions_status", ["environment_id", "status", "attempted_at"], unique=False)
+        batch_op.create_index(
+            "uq_checkout_sessions_stripe", ["environment_id", "stripe_checkout_session_id"], unique=True
+        )
+
+    op.create_table(
         "commands",
         sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
         sa.Column("id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
@@ -486,6 +543,12 @@ def upgrade() -> None:
             comment="when the units are lost: never, at:…, end:… or repeat:…; or the hold",
         ),
         sa.Column(
+            "grant_id",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=True,
+            comment="the grant that a take-back or a transfer took from",
+        ),
+        sa.Column(
             "source",
             sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
             nullable=True,
@@ -499,7 +562,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("environment_id", "id", name=op.f("pk_ledger_entries")),
     )
     with op.batch_alter_table("ledger_entries", schema=None) as batch_op:
-        batch_op.create_index("uq_ledger_entries_seq", ["environment_id", "customer", "item_id", "seq"], unique=True)
+        batch_op.create_index(
+            "uq_ledger_entries_sequence", ["environment_id", "customer", "item_id", "sequence"], unique=True
+        )
         batch_op.create_index(
             "uq_ledger_entries_source",
             ["environment_id", "customer", "item_id", "source"],
@@ -508,6 +573,19 @@ def upgrade() -> None:
             sqlite_where=sa.text("source IS NOT NULL"),
         )
 
+    op.create_table(
+        "open_checkouts",
+        sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("customer", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "place",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=False,
+            comment="line:… or product:…",
+        ),
+        sa.Column("checkout_session_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.PrimaryKeyConstraint("environment_id", "customer", "place", name=op.f("pk_open_checkouts")),
+    )
     op.create_table(
         "owned_products",
         sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
@@ -650,6 +728,97 @@ def upgrade() -> None:
             "uq_stripe_customers_stripe_customer_id", ["environment_id", "stripe_customer_id"], unique=True
         )
 
+    op.create_table(
+        "stripe_events",
+        sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "id",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=False,
+            comment="Stripe's: the first of the two unique keys",
+        ),
+        sa.Column("type", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("livemode", sa.Integer(), nullable=False),
+        sa.Column("account", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
+        sa.Column(
+            "root",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=True,
+            comment="the kind and id of what is fetched; null: nothing to fetch",
+        ),
+        sa.Column(
+            "stripe_customer_id",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=True,
+            comment="whose mapping wakes an unresolved one, or one that was not ours",
+        ),
+        sa.Column("status", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("reason", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("next_attempt_at", sa.BigInteger(), nullable=True, comment="wall clock; null: not due by itself"),
+        sa.Column(
+            "claim",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=True,
+            comment="who holds a `processing` row",
+        ),
+        sa.Column("claimed_at", sa.BigInteger(), nullable=True, comment="wall clock"),
+        sa.Column("last_error", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
+        sa.Column("received_at", sa.BigInteger(), nullable=False, comment="wall clock"),
+        sa.Column(
+            "processed_at", sa.BigInteger(), nullable=True, comment="wall clock; when it was processed or ignored"
+        ),
+        sa.Column("payload", sa.LargeBinary(), nullable=True, comment="the raw body, lz4; null after 90 days"),
+        sa.CheckConstraint("(status = 'processing') = (claim IS NOT NULL)", name=op.f("ck_stripe_events_claim")),
+        sa.CheckConstraint(
+            "status <> 'pending' OR (root IS NOT NULL AND next_attempt_at IS NOT NULL)",
+            name=op.f("ck_stripe_events_pending_is_due"),
+        ),
+        sa.CheckConstraint(
+            "status IN ('pending', 'processing', 'processed', 'failed', 'ignored')",
+            name=op.f("ck_stripe_events_status"),
+        ),
+        sa.PrimaryKeyConstraint("environment_id", "id", name=op.f("pk_stripe_events")),
+    )
+    with op.batch_alter_table("stripe_events", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_stripe_events_due",
+            ["environment_id", "next_attempt_at", "id"],
+            unique=False,
+            postgresql_where=sa.text("next_attempt_at IS NOT NULL"),
+            sqlite_where=sa.text("next_attempt_at IS NOT NULL"),
+        )
+        batch_op.create_index("ix_stripe_events_received_at", ["environment_id", "received_at", "id"], unique=False)
+        batch_op.create_index("ix_stripe_events_root", ["environment_id", "root", "status"], unique=False)
+        batch_op.create_index(
+            "ix_stripe_events_status", ["environment_id", "status", "received_at", "id"], unique=False
+        )
+        batch_op.create_index(
+            "ix_stripe_events_waiting",
+            ["environment_id", "stripe_customer_id"],
+            unique=False,
+            postgresql_where=sa.text("stripe_customer_id IS NOT NULL AND reason IN ('unresolved', 'not_ours')"),
+            sqlite_where=sa.text("stripe_customer_id IS NOT NULL AND reason IN ('unresolved', 'not_ours')"),
+        )
+
+    op.create_table(
+        "stripe_lanes",
+        sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "paused_until",
+            sa.BigInteger(),
+            nullable=False,
+            comment="wall clock: background calls to Stripe rest until then",
+        ),
+        sa.Column("pauses", sa.Integer(), nullable=False, comment="in a row, since the last answer"),
+        sa.Column(
+            "reason",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=False,
+            comment="busy, unknown, key_refused or not_connected",
+        ),
+        sa.PrimaryKeyConstraint("environment_id", name=op.f("pk_stripe_lanes")),
+    )
     op.create_table(
         "stripe_objects",
         sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),

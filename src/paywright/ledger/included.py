@@ -1,0 +1,191 @@
+"""Included items of owned products: they start, repeat, pause, end, and change in number. Ownership says when; the ledger knows what follows."""
+
+from collections.abc import Callable
+
+from paywright.kernel.model import Customer
+from paywright.kernel.periods import Period
+from paywright.ledger import rules
+from paywright.ledger.account import Account, Fact, Grant, Included, OpenHold
+from paywright.ledger.model import NEVER, Expires
+from paywright.ledger.store import finish, has_entry, items_of_product, open_account, save
+from paywright.storage.work import Work
+
+
+def start_included(
+    work: Work,
+    customer: Customer,
+    owned_product_id: str,
+    item_id: str,
+    quantity: int,
+    *,
+    repeat: Period | None,
+    expires: Expires,
+    anchor: int,
+    starts_at: int | None = None,
+    ends_at: int | None = None,
+    source: str | None = None,
+    actor: str | None = None,
+) -> None:
+    """
+    An included item of an owned product begins: its first units now, repeats at anchor + n × period as long as it lives.
+
+    `quantity` is included quantity × purchase quantity. `starts_at` (default: now) may lie in the past (a start heard late):
+    repeats due since follow in order. `anchor` differs from `starts_at` after a switch that keeps the old one: only
+    boundaries after `starts_at` are repeats. `ends_at` is the known end, if there is one; a start and end both past grant nothing. Sources are
+    `purchase:{owned_product_id}:{item_id}:start` (or `source`) and `…:repeat:{n}`; starting the same one twice changes nothing.
+    """
+    if item_id in items_of_product(work, customer, owned_product_id):
+        return
+    if source is not None and has_entry(work, customer, item_id, source):
+        return
+    opened = open_account(work, customer, item_id)
+    starts = opened.account.at if starts_at is None else starts_at
+    item = Included(owned_product_id, quantity, repeat, expires, anchor, starts, NEVER if ends_at is None else ends_at)
+    finish(work, opened, rules.start(opened.account, item, source), actor=actor)
+
+
+def change_included(
+    work: Work,
+    customer: Customer,
+    owned_product_id: str,
+    item_id: str,
+    quantity: int,
+    *,
+    source: str,
+    actor: str | None = None,
+) -> None:
+    """The units per turn become `quantity`. Without a repeat the difference is given or taken (unspent first) now; with one, from the next repeat."""
+    opened = open_account(work, customer, item_id, owned_product_id=owned_product_id, whole=True)
+    account = opened.account
+    item = next((one for one in account.included if one.owned_product_id == owned_product_id), None)
+    if item is None or item.quantity == quantity or has_entry(work, customer, item_id, source):
+        return
+    difference, item.quantity = quantity - item.quantity, quantity
+    facts: list[Fact] = []
+    if item.repeat is None and difference > 0:
+        key, due = item.key_of_turn(0)
+        facts = rules.add_grant(
+            account, Grant(source, "included", key, due, account.at, difference, 0, 0, owned_product_id)
+        )
+    elif item.repeat is None:
+        facts = _take_difference(account, owned_product_id, -difference, source)
+    opened.facts += facts
+    save(work, opened, actor=actor, noted=facts)
+
+
+def _take_difference(account: Account, owned_product_id: str, target: int, source: str) -> list[Fact]:
+    """Unspent units first, newest grant first; then spent ones, which may leave debt."""
+    mine = sorted(
+        (grant for grant in account.grants if grant.owned_product_id == owned_product_id),
+        key=lambda grant: grant.age,
+        reverse=True,
+    )
+    facts: list[Fact] = []
+    for take in (rules.take_unspent, rules.take_all):
+        for grant in mine:
+            missing = target - sum(fact.quantity for fact in facts)
+            name = f"{source}:{grant.id}" if take is rules.take_unspent else f"{source}:{grant.id}:spent"
+            facts += take(account, grant, missing, source=name, effective_at=account.at)
+    return facts
+
+
+def set_end(work: Work, customer: Customer, owned_product_id: str, ends_at: int | None) -> None:
+    """The end of the purchase becomes known, moves, or (None) is taken back; applied on time by settling, whether or not anybody looks."""
+
+    def move(account: Account) -> list[Fact]:
+        rules.set_end(account, owned_product_id, NEVER if ends_at is None else ends_at)
+        return rules.settle(account, account.at)
+
+    _on_each_item(work, customer, owned_product_id, move)
+
+
+def end_included(
+    work: Work, customer: Customer, owned_product_id: str, *, at: int | None = None, actor: str | None = None
+) -> None:
+    """
+    The purchase is over, now or at `at` in the past (an end heard late): repeats stop, units that live until its end are lost.
+
+    Heard late, unspent units of repeats given at or after `at` are taken back too.
+    """
+    _on_each_item(
+        work,
+        customer,
+        owned_product_id,
+        lambda account: rules.end(account, owned_product_id, account.at if at is None else min(at, account.at)),
+        whole=at is not None,
+        actor=actor,
+    )
+
+
+def pause_repeats(work: Work, customer: Customer, owned_product_id: str) -> None:
+    """Access is lost: units stay (a resetting one still runs out on time), repeats stand still. Twice is once."""
+
+    def pause(account: Account) -> list[Fact]:
+        for item in account.included:
+            if item.owned_product_id == owned_product_id:
+                item.is_paused = True
+        return []
+
+    _on_each_item(work, customer, owned_product_id, pause)
+
+
+def resume_repeats(work: Work, customer: Customer, owned_product_id: str) -> None:
+    """Access is back: of the repeats missed since `pause_repeats` the latest is given now, earlier ones are not."""
+    _on_each_item(work, customer, owned_product_id, lambda account: rules.resume(account, owned_product_id))
+
+
+def freeze(work: Work, customer: Customer, owned_product_id: str, *, source: str) -> None:
+    """A dispute: repeats pause, unspent units are set aside by a hold that no app call can touch and that never times out."""
+    pause_repeats(work, customer, owned_product_id)
+
+    def set_aside(account: Account) -> list[Fact]:
+        left = rules.remaining(account)
+        mine = sum(
+            left[place] for place, grant in enumerate(account.grants) if grant.owned_product_id == owned_product_id
+        )
+        quantity = min(mine, max(0, account.quantity))
+        name = f"{source}:{owned_product_id}:{account.item_id}"
+        if (
+            quantity == 0
+            or any(hold.source == name for hold in account.holds)
+            or has_entry(work, customer, account.item_id, f"hold:{name}")
+        ):
+            return []
+        facts = rules.open_hold(
+            account, OpenHold(name, quantity, NEVER, "dispute", name, account.at, owned_product_id=owned_product_id)
+        )
+        assert isinstance(facts, list), "no more than is there"
+        return facts
+
+    _on_each_item(work, customer, owned_product_id, set_aside, whole=True)
+
+
+def unfreeze(work: Work, customer: Customer, owned_product_id: str, *, source: str) -> None:
+    """The dispute `source` of `freeze` is over: its holds are released and repeats resume. When lost, take back and end after this."""
+
+    def set_free(account: Account) -> list[Fact]:
+        facts: list[Fact] = []
+        for hold in account.holds:
+            if hold.status == "open" and hold.source == f"{source}:{owned_product_id}:{account.item_id}":
+                facts += rules.end_hold(account, hold, "released", effective_at=account.at)
+        return facts
+
+    _on_each_item(work, customer, owned_product_id, set_free)
+    resume_repeats(work, customer, owned_product_id)
+
+
+def _on_each_item(
+    work: Work,
+    customer: Customer,
+    owned_product_id: str,
+    change: Callable[[Account], list[Fact]],
+    *,
+    whole: bool = False,
+    actor: str | None = None,
+) -> None:
+    """Runs `change` on the balance of each item the purchase included, in one order, and saves what it made of it."""
+    for item_id in items_of_product(work, customer, owned_product_id):
+        opened = open_account(work, customer, item_id, owned_product_id=owned_product_id, whole=whole)
+        facts = change(opened.account)
+        opened.facts += facts
+        save(work, opened, actor=actor, noted=facts)

@@ -1,0 +1,394 @@
+"""
+The algorithm of rules.md 2.2, on one balance in memory.
+
+The promise is that all spending is always laid over the grants soonest-expiring first. Two numbers keep it, `balance` and `spent`: when a grant
+dies it is by definition the soonest of those alive, so the spending that lies on it is `min(spent, what is left of it)`. Nothing before that
+moment needs to know how spending is spread. With debt `spent >= live`, so everything that dies is covered.
+
+Order at one instant: grants, then spending, then hold timeouts, then expiries and ends. An action at t therefore settles
+grants due at or before t and the rest due before t; a read applies what is due exactly at t as well.
+
+Functions change the account and answer the facts to be entered, in order; or a refusal, and then nothing has changed but settled time.
+"""
+
+import msgspec
+
+from paywright.kernel.model import QUANTITY_MAX
+from paywright.kernel.periods import boundaries_passed
+from paywright.kernel.refusals import Refusal
+from paywright.ledger.account import FOREVER, NEVER_KEY, Account, Fact, Grant, Included, OpenHold
+from paywright.ledger.model import NEVER, EntryKind
+
+SPENT_MAX = 2**62
+"""`spent` and `live` grow with everything that never expires; far beyond any use, and within 64 bits."""
+
+_REPEATS, _TIMEOUTS, _EXPIRIES = 0, 1, 2
+
+
+def settle(account: Account, t: int, *, is_read: bool = False) -> list[Fact]:
+    """Walks all that is due in time order. Late arrivals (due before `account.at`) happen now, in their own order."""
+    facts: list[Fact] = []
+    while True:
+        point = _next_point(account, t, is_read)
+        if point is None:
+            break
+        instant, rank, _, what = point
+        if rank == _REPEATS:
+            assert isinstance(what, Included)
+            facts += _repeat(account, what)
+        elif rank == _TIMEOUTS:
+            assert isinstance(what, OpenHold)
+            facts += end_hold(account, what, "timed_out", effective_at=instant)
+        else:
+            assert isinstance(what, Grant)
+            facts += expire_key(account, what.key, _kind_of_expiry(account, what), effective_at=instant)
+    account.at = max(account.at, t)
+    for item in account.included:
+        item.has_ended = item.has_ended or item.ends_at < account.at
+    return facts
+
+
+def _next_point(account: Account, t: int, is_read: bool) -> tuple[int, int, str, Included | OpenHold | Grant] | None:
+    """The soonest thing due: its instant, its rank within the instant, a tie-break, and itself."""
+    last = t if is_read else t - 1
+    points: list[tuple[int, int, str, Included | OpenHold | Grant]] = [
+        (item.next_repeat_at, _REPEATS, item.owned_product_id, item)
+        for item in account.included
+        if item.is_repeating and item.next_repeat_at <= t
+    ]
+    points += [
+        (hold.due, _TIMEOUTS, hold.id, hold) for hold in account.holds if hold.status == "open" and hold.due <= last
+    ]
+    points += [(grant.due, _EXPIRIES, grant.key, grant) for grant in account.grants if grant.live and grant.due <= last]
+    return min(points, key=lambda point: point[:3], default=None)
+
+
+def _kind_of_expiry(account: Account, grant: Grant) -> EntryKind:
+    if grant.owned_product_id is None:
+        return "expiry"
+    ends = {item.ends_at for item in account.included if item.owned_product_id == grant.owned_product_id}
+    return "end" if grant.due in ends or grant.key.startswith("end:") else "expiry"
+
+
+def _repeat(account: Account, item: Included) -> list[Fact]:
+    n, instant = item.next_repeat, item.next_repeat_at
+    key, due = item.key_of_turn(n)
+    item.next_repeat, item.next_repeat_at = n + 1, item.boundary(n + 1)
+    # Nobody is there to refuse to: a repeat gives what fits below the limit.
+    quantity = min(item.quantity, QUANTITY_MAX - account.balance)
+    if quantity <= 0:
+        return []
+    source = f"{source_of(item, account.item_id)}:repeat:{n}"
+    return add_grant(account, Grant(source, "repeat", key, due, instant, quantity, 0, 0, item.owned_product_id))
+
+
+def source_of(item: Included, item_id: str) -> str:
+    """`purchase:own_…:credits`, before `:start` or `:repeat:3`."""
+    return f"purchase:{item.owned_product_id}:{item_id}"
+
+
+def grant(account: Account, new: Grant) -> list[Fact] | Refusal:
+    """Never refused for debt. An expiry that is not after now has no effect and no entry."""
+    if new.due <= account.at:
+        return []
+    if account.balance + new.quantity > QUANTITY_MAX or account.live + new.quantity > SPENT_MAX:
+        return Refusal("balance_out_of_range")
+    return add_grant(account, new)
+
+
+def add_grant(account: Account, new: Grant) -> list[Fact]:
+    """Debt is paid first, and that part is gone for good."""
+    new.paid = min(new.quantity, max(0, -account.balance))
+    new.live = new.quantity - new.paid
+    account.balance += new.quantity
+    account.spent -= new.paid
+    account.grants.append(new)
+    expires_at = new.due if new.due < NEVER else None
+    return [
+        _fact(
+            account,
+            new.kind,
+            new.quantity,
+            new.quantity,
+            new.granted_at,
+            new.source,
+            new.key,
+            expires_at=expires_at,
+            grant=new,
+        )
+    ]
+
+
+def decrease(
+    account: Account, quantity: int, *, allow_negative: bool, source: str | None, effective_at: int
+) -> list[Fact] | Refusal:
+    if account.quantity < quantity and not allow_negative:
+        return Refusal("insufficient_quantity", {"requested": quantity, "available": account.quantity})
+    if (
+        account.balance - quantity < -QUANTITY_MAX
+        or account.quantity - quantity < -QUANTITY_MAX
+        or account.spent + quantity > SPENT_MAX
+    ):
+        return Refusal("balance_out_of_range")
+    account.balance -= quantity
+    account.spent += quantity
+    return [_fact(account, "decrease", quantity, -quantity, effective_at, source)]
+
+
+def expire_key(account: Account, key: str, kind: EntryKind, *, effective_at: int) -> list[Fact]:
+    """What is spent is absorbed; of the rest the open holds, oldest first, carry what they still can; what nobody carries is lost."""
+    dying = [grant for grant in account.grants if grant.key == key and grant.live]
+    total = sum(grant.live for grant in dying)
+    if total == 0:
+        return []
+    absorbed = min(account.spent, total)
+    account.spent -= absorbed
+    lost = total - absorbed - _carry(account, total - absorbed)
+    account.balance -= lost
+    for grant in sorted(dying, key=lambda grant: grant.age):
+        grant.absorbed += (part := min(absorbed, grant.live))
+        absorbed -= part
+        grant.expired += grant.live - part
+        grant.live = 0
+    account.grants = [grant for grant in account.grants if grant.key != key] + dying
+    return [_fact(account, kind, total, -lost, effective_at, f"{kind}:{key}", key)]
+
+
+def _carry(account: Account, quantity: int) -> int:
+    """Units that open holds take over from a dying key."""
+    carried = 0
+    for hold in sorted(account.holds, key=lambda hold: (hold.opened_at, hold.sequence or NEVER, hold.id)):
+        if hold.status == "open":
+            part = min(quantity - carried, hold.quantity - hold.carried)
+            hold.carried += part
+            carried += part
+    account.carried += carried
+    return carried
+
+
+def open_hold(account: Account, hold: OpenHold) -> list[Fact] | Refusal:
+    if account.quantity < hold.quantity:
+        return Refusal("insufficient_quantity", {"requested": hold.quantity, "available": account.quantity})
+    account.holds.append(hold)
+    account.held += hold.quantity
+    return [_fact(account, "hold", hold.quantity, 0, hold.opened_at, f"hold:{hold.id}", f"hold:{hold.id}", hold=hold)]
+
+
+def capture(account: Account, hold: OpenHold, quantity: int, *, effective_at: int) -> list[Fact] | Refusal:
+    """Spends `quantity` of the hold and releases the rest."""
+    if hold.status != "open":
+        return Refusal("hold_not_open", {"status": hold.status})
+    if quantity > hold.quantity:
+        return Refusal("capture_too_large", {"requested": quantity, "held": hold.quantity})
+    if quantity == 0:
+        return end_hold(account, hold, "released", effective_at=effective_at)
+    carried = min(quantity, hold.carried)
+    hold.carried -= carried
+    account.carried -= carried
+    account.balance -= quantity
+    account.spent += quantity - carried
+    account.held -= quantity
+    hold.captured = quantity
+    facts = [
+        _fact(account, "capture", quantity, -quantity, effective_at, f"capture:{hold.id}", f"hold:{hold.id}", hold=hold)
+    ]
+    return facts + end_hold(account, hold, "captured", effective_at=effective_at)
+
+
+def end_hold(account: Account, hold: OpenHold, status: str, *, effective_at: int) -> list[Fact]:
+    """What the hold still holds is free again, except units carried past their expiry: those are lost."""
+    assert hold.status == "open"
+    assert status in ("captured", "released", "timed_out")
+    hold.status = status  # type: ignore[assignment]
+    rest, lost = hold.quantity - hold.captured, hold.carried
+    account.held -= rest
+    account.carried -= lost
+    account.balance -= lost
+    hold.carried = 0
+    if rest == 0:
+        return []
+    return [_fact(account, "release", rest, -lost, effective_at, f"release:{hold.id}", f"hold:{hold.id}", hold=hold)]
+
+
+def start(account: Account, item: Included, source: str | None) -> list[Fact]:
+    """The first units, and all repeats and expiries due since when it is heard late. The account was settled before."""
+    if item.ends_at <= account.at:
+        return []
+    if item.repeat is not None:
+        item.next_repeat = boundaries_passed(item.anchor, item.repeat, item.starts_at) + 1
+        item.next_repeat_at = item.boundary(item.next_repeat)
+    key, due = item.key_of_turn(item.next_repeat - 1)
+    account.included.append(item)
+    # It is paid for and can't be refused: beyond the limit of a balance, what fits is given, as in a repeat.
+    quantity = max(0, min(item.quantity, QUANTITY_MAX - account.balance))
+    first_source = source or f"{source_of(item, account.item_id)}:start"
+    first = Grant(first_source, "included", key, due, item.starts_at, quantity, 0, 0, item.owned_product_id)
+    return add_grant(account, first) + settle(account, account.at)
+
+
+def set_end(account: Account, owned_product_id: str, ends_at: int) -> None:
+    """The known end moves; NEVER takes it back. Grants that live until it move along."""
+    for item in account.included:
+        if item.owned_product_id != owned_product_id or item.has_ended:
+            continue
+        item.ends_at = ends_at
+        for grant in account.grants:
+            if grant.owned_product_id != owned_product_id or grant.due == FOREVER:
+                continue
+            if grant.key.startswith("end:"):
+                grant.due = ends_at
+            elif grant.key.startswith("repeat:") and item.repeat is not None:
+                turn = int(grant.key.rpartition(":")[2])
+                grant.due = min(item.boundary(turn + 1), ends_at)
+
+
+def end(account: Account, owned_product_id: str, at: int) -> list[Fact]:
+    """
+    The purchase is over at `at`, now or earlier. The account was settled up to now before.
+
+    Heard late: what repeats gave at or after that instant would not have been given, so what is unspent of it is taken back.
+    """
+    facts: list[Fact] = []
+    for item in account.included:
+        if item.owned_product_id == owned_product_id:
+            item.ends_at, item.has_ended = min(item.ends_at, at), True
+    mine = [grant for grant in account.grants if grant.owned_product_id == owned_product_id and grant.live]
+    for key in sorted({grant.key for grant in mine if grant.key != NEVER_KEY}):
+        facts += expire_key(account, key, "end", effective_at=at)
+    late = [grant for grant in mine if grant.key == NEVER_KEY and grant.kind == "repeat" and grant.granted_at >= at]
+    for grant in late:
+        facts += take_unspent(account, grant, grant.quantity, source=f"end:{grant.source}", effective_at=at)
+    return facts
+
+
+def resume(account: Account, owned_product_id: str) -> list[Fact]:
+    """The latest repeat missed while paused is given now; earlier ones are not."""
+    for item in account.included:
+        if item.owned_product_id != owned_product_id or not item.is_paused:
+            continue
+        item.is_paused = False
+        while item.repeat is not None and item.boundary(item.next_repeat + 1) <= min(account.at, item.ends_at - 1):
+            item.next_repeat += 1
+        if item.repeat is not None:
+            item.next_repeat_at = item.boundary(item.next_repeat)
+    return settle(account, account.at)
+
+
+def remaining(account: Account) -> dict[int, int]:
+    """What is left of each live grant once spending is laid over them soonest-expiring first, by position in `grants`."""
+    return _laid(account, account.spent)
+
+
+def unheld(account: Account) -> dict[int, int]:
+    """The same with held units counted as spent; those carried past their expiry lie on nothing any more."""
+    return _laid(account, account.spent + account.held - account.carried)
+
+
+def _laid(account: Account, spent: int) -> dict[int, int]:
+    left: dict[int, int] = {}
+    for position in sorted(range(len(account.grants)), key=lambda position: account.grants[position].age):
+        live = account.grants[position].live
+        covered = min(spent, live)
+        spent -= covered
+        left[position] = live - covered
+    return left
+
+
+def expiring(account: Account) -> list[tuple[int, int]]:
+    """(instant, unspent and unheld units lost then), soonest first. Needs the grants with a known instant only."""
+    sums: dict[int, int] = {}
+    left = unheld(account)
+    for position, grant in enumerate(account.grants):
+        if grant.due < NEVER and left[position]:
+            sums[grant.due] = sums.get(grant.due, 0) + left[position]
+    return sorted(sums.items())
+
+
+def take_unspent(account: Account, grant: Grant, target: int, *, source: str, effective_at: int) -> list[Fact]:
+    """Takes up to `target` units of what remains of a grant; never held units, never into debt. When nothing remains it is closed."""
+    assert account.forever == 0, "the breakdown needs every live grant"
+    position = next(place for place, known in enumerate(account.grants) if known is grant)
+    rest = remaining(account)[position]
+    taken = max(0, min(target, rest, account.quantity))
+    if taken == 0:
+        return []
+    account.balance -= taken
+    grant.live -= taken
+    grant.taken += taken
+    if taken == rest:
+        # What was spent of it goes with it, or the next grant that expires would be charged for it.
+        account.spent -= grant.live
+        grant.absorbed += grant.live
+        grant.live = 0
+    return [_fact(account, "take_back", taken, -taken, effective_at, source, grant.key, grant=grant)]
+
+
+def take_all(account: Account, grant: Grant, target: int, *, source: str, effective_at: int) -> list[Fact]:
+    """Takes up to `target` units as if they had never been granted: what was spent of them may leave debt. What was lost stays lost."""
+    from_live = min(target, grant.live)
+    from_absorbed = min(target - from_live, grant.absorbed)
+    from_paid = min(target - from_live - from_absorbed, grant.paid)
+    taken = from_live + from_absorbed + from_paid
+    if taken == 0:
+        return []
+    grant.live -= from_live
+    grant.absorbed -= from_absorbed
+    grant.paid -= from_paid
+    grant.taken += taken
+    account.balance -= taken
+    account.spent += from_absorbed + from_paid
+    return [_fact(account, "take_back", taken, -taken, effective_at, source, grant.key, grant=grant)]
+
+
+def _fact(
+    account: Account,
+    kind: EntryKind,
+    quantity: int,
+    delta: int,
+    effective_at: int,
+    source: str | None,
+    key: str | None = None,
+    *,
+    expires_at: int | None = None,
+    grant: Grant | None = None,
+    hold: OpenHold | None = None,
+) -> Fact:
+    return Fact(
+        kind,
+        quantity,
+        delta,
+        account.balance,
+        account.held,
+        account.spent,
+        effective_at,
+        source,
+        key,
+        expires_at,
+        grant,
+        hold,
+    )
+
+
+def move_out(account: Account, grant: Grant, units: int, *, source: str) -> list[Fact]:
+    """Unspent units of a grant go to another customer's balance; what was spent of it stays here and is closed with it."""
+    account.balance -= units
+    account.spent -= grant.live - units
+    grant.absorbed += grant.live - units
+    grant.taken += units
+    grant.live = 0
+    return [_fact(account, "transfer", units, -units, account.at, source, grant.key, grant=grant)]
+
+
+def owe(account: Account, units: int, *, source: str) -> list[Fact]:
+    """A debt arrives from another customer's balance."""
+    account.balance -= units
+    account.spent += units
+    return [_fact(account, "transfer", units, -units, account.at, source)]
+
+
+def move_included(account: Account) -> list[Included]:
+    """Included items leave for another customer's balance; here they have ended."""
+    moving = [msgspec.structs.replace(item) for item in account.included if not item.has_ended]
+    for item in account.included:
+        item.has_ended = True
+    return moving
