@@ -34,7 +34,9 @@ def made_key(app: App, kind: str = "secret", environment_id: str = "test", **opt
     return created
 
 
-def made_token(app: App, *customers: Customer, environment_id: str = "test", ttl_s: int = 3600, **options: object) -> str:
+def made_token(
+    app: App, *customers: Customer, environment_id: str = "test", ttl_s: int = 3600, **options: object
+) -> str:
     with app.work(environment_id) as work:
         token = create_customer_token(work, app.settings, customers, ttl_s=ttl_s, **options)  # type: ignore[arg-type]
     assert isinstance(token, str), token

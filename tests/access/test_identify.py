@@ -57,7 +57,12 @@ def test_a_secret_key_is_its_environment_and_its_scopes(app: App) -> None:
 
 
 def test_keys_say_their_mode_and_are_256_random_bits(app: App) -> None:
-    keys = [made_key(app), made_key(app, "publishable"), made_key(app, environment_id="shop"), made_key(app, "publishable", "shop")]
+    keys = [
+        made_key(app),
+        made_key(app, "publishable"),
+        made_key(app, environment_id="shop"),
+        made_key(app, "publishable", "shop"),
+    ]
     prefixes = ["pw_sk_test_", "pw_pk_test_", "pw_sk_live_", "pw_pk_live_"]
     for created, prefix in zip(keys, prefixes, strict=True):
         assert created.plain.startswith(prefix)
@@ -123,7 +128,9 @@ def test_a_customer_token_acts_for_its_customers(app: App) -> None:
     found = caller(app, made_token(app, ANNE, CREW, environment_id="shop"))
     assert (found.kind, found.environment_id, found.customers) == ("customer_token", "shop", {ANNE, CREW})
     assert found.scopes == {"read", "customers"}
-    assert found.idempotency_caller == caller(app, made_token(app, CREW, ANNE, environment_id="shop")).idempotency_caller
+    assert (
+        found.idempotency_caller == caller(app, made_token(app, CREW, ANNE, environment_id="shop")).idempotency_caller
+    )
     assert caller(app, made_token(app, ANNE, scopes=["read"])).scopes == {"read"}
 
 
@@ -245,7 +252,9 @@ def revoke_its_customer(app: App, _token: str) -> object:
 
 
 @pytest.mark.parametrize("revoke", [revoke_the_token, revoke_its_customer])
-def test_a_revoked_token_is_invalid_within_a_second_in_every_process(database_url: str, app: App, revoke: Revoke) -> None:
+def test_a_revoked_token_is_invalid_within_a_second_in_every_process(
+    database_url: str, app: App, revoke: Revoke
+) -> None:
     clock = Hand()
     elsewhere = Credentials(App(Settings(database_url=database_url, secret=SECRET)), monotonic=clock)
     token, other = made_token(app, ANNE, CREW), made_token(app, BOB)

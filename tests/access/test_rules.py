@@ -6,7 +6,12 @@ from paywright.access.model import SCOPES, Caller
 from paywright.access.rules import as_guest, may, may_use_field, token_caller_name
 from paywright.kernel.model import Customer
 
-ANNE, BOB, CREW, CUSTOM = Customer("user", "anne"), Customer("user", "bob"), Customer("team", "crew"), Customer("custom", "org")
+ANNE, BOB, CREW, CUSTOM = (
+    Customer("user", "anne"),
+    Customer("user", "bob"),
+    Customer("team", "crew"),
+    Customer("custom", "org"),
+)
 GUEST, OTHER_GUEST = Customer("guest", "gst_1"), Customer("guest", "gst_2")
 
 
@@ -56,7 +61,9 @@ CASES = [
 
 
 @pytest.mark.parametrize(("who", "audience", "scope", "customer", "code"), CASES)
-def test_a_caller_may_exactly_this(who: Caller, audience: str, scope: str, customer: Customer | None, code: str | None) -> None:
+def test_a_caller_may_exactly_this(
+    who: Caller, audience: str, scope: str, customer: Customer | None, code: str | None
+) -> None:
     refusal = may(who, audience, scope, customer=customer)  # type: ignore[arg-type]
     assert (refusal and refusal.code) == code
     if code == "missing_scope":

@@ -113,7 +113,12 @@ def test_an_archived_item_keeps_its_name_and_type(app: App, put: Apply) -> None:
 
 def test_the_version_to_replace_must_be_the_current_one(app: App, put: Apply) -> None:
     must(put(full()))
-    for document, expected in (({**full(), "version": 0}, None), ({"version": 2}, None), (full(), 5), ({"version": 1}, 0)):
+    for document, expected in (
+        ({**full(), "version": 0}, None),
+        ({"version": 2}, None),
+        (full(), 5),
+        ({"version": 1}, 0),
+    ):
         assert must_refuse(put(document, expected_version=expected), "catalog_conflict").facts == {"version": 1}
     assert must(put({**full(), "version": 1})).changed is False
     assert must(put({**changed("products.pack", ...), "version": 1}, expected_version=1)).catalog.version == 2
@@ -134,7 +139,9 @@ def test_what_customers_hold_keeps_its_customer_type(app: App, put: Apply, kind:
     after = {"items": {"coins": {"customer_type": "team"}}, "products": {"bag": {"customer_type": "team"}}}
     must(put(before))
     refusal = must_refuse(put(after, is_in_use=in_use((kind, each))), "invalid_catalog")
-    assert [(problem["code"], problem["path"]) for problem in refusal.facts["problems"]] == [("customer_type_fixed", path)]
+    assert [(problem["code"], problem["path"]) for problem in refusal.facts["problems"]] == [
+        ("customer_type_fixed", path)
+    ]
     assert must(put(after)).catalog.version == 2
 
 

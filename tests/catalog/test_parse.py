@@ -31,6 +31,7 @@ MONTHLY = "products.pro.prices.monthly"
 NAMES = ("a" * 64, "-a", "own_a", "__proto__", "constructor", "prototype", "", "a b", "ä", "a.b")
 BIG = 2**53
 
+# fmt: off
 PROBLEMS: list[tuple[str, Any, str, str]] = [
     *((f"products.{name}", {}, "bad_id", f"products.{name}") for name in NAMES if "." not in name),
     ("items.-a", {}, "bad_id", "items.-a"),
@@ -84,9 +85,12 @@ PROBLEMS: list[tuple[str, Any, str, str]] = [
     ("products.pro.add_on_to", ["pro"], "add_on_cycle", "products.pro.add_on_to"),
     ("products.pro.add_on_to", ["support"], "add_on_cycle", "products.pro.add_on_to"),
 ]
+# fmt: on
 
 
-@pytest.mark.parametrize(("path", "value", "code", "where"), PROBLEMS, ids=[f"{each[2]}-{i}" for i, each in enumerate(PROBLEMS)])
+@pytest.mark.parametrize(
+    ("path", "value", "code", "where"), PROBLEMS, ids=[f"{each[2]}-{i}" for i, each in enumerate(PROBLEMS)]
+)
 def test_each_problem_has_its_code_and_path(path: str, value: Any, code: str, where: str) -> None:
     assert (code, where) in problems(changed(path, value))
 
@@ -202,7 +206,13 @@ def test_amounts_are_read_exactly(written: Any, currency: str, amount: int) -> N
 
 @pytest.mark.parametrize(
     ("written", "normal"),
-    [("month", "1 month"), ("3 months", "3 month"), ("1 year", "1 year"), ("3 years", "3 year"), ("1095 day", "1095 day")],
+    [
+        ("month", "1 month"),
+        ("3 months", "3 month"),
+        ("1 year", "1 year"),
+        ("3 years", "3 year"),
+        ("1095 day", "1095 day"),
+    ],
 )
 def test_periods_come_back_in_their_normal_form(written: str, normal: str) -> None:
     assert parsed(changed(f"{MONTHLY}.interval", written)).products["pro"].prices["monthly"].interval == normal
@@ -249,10 +259,15 @@ def test_two_products_outside_any_line_may_be_defaults() -> None:
 
 
 def test_an_add_on_of_an_add_on_is_no_cycle() -> None:
-    assert parsed(changed("products.priority", {"add_on_to": ["support", "support"]})).products["priority"].add_on_to == ["support"]
+    catalog = parsed(changed("products.priority", {"add_on_to": ["support", "support"]}))
+    assert catalog.products["priority"].add_on_to == ["support"]
 
 
-INLINE = {"display_name": "Five", "prices": {"once": {"amounts": {"usd": 500}}}, "included_items": {"credits": {"quantity": 5}}}
+INLINE = {
+    "display_name": "Five",
+    "prices": {"once": {"amounts": {"usd": 500}}},
+    "included_items": {"credits": {"quantity": 5}},
+}
 
 
 def test_an_inline_product_reads_like_any_other() -> None:
@@ -265,7 +280,9 @@ def test_an_inline_product_reads_like_any_other() -> None:
 def test_an_inline_product_has_no_place_in_the_catalog(field: str) -> None:
     refusal = parse_inline({**INLINE, field: None}, parsed(full()), mode="test")
     assert isinstance(refusal, Refusal)
-    assert [(each["code"], each["path"]) for each in refusal.facts["problems"]] == [("unknown_field", f"product.{field}")]
+    assert [(each["code"], each["path"]) for each in refusal.facts["problems"]] == [
+        ("unknown_field", f"product.{field}")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -284,7 +301,9 @@ def test_what_is_wrong_with_an_inline_product_is_named(change: dict[str, Any], c
     assert (code, path) in {(each["code"], each["path"]) for each in refusal.facts["problems"]}
 
 
-@pytest.mark.parametrize(("document", "version"), [({}, None), ({"version": None}, None), ({"version": 7}, 7), ([], None)])
+@pytest.mark.parametrize(
+    ("document", "version"), [({}, None), ({"version": None}, None), ({"version": 7}, 7), ([], None)]
+)
 def test_a_document_may_say_which_version_it_replaces(document: Any, version: int | None) -> None:
     assert sent_version(document) == version
 

@@ -24,7 +24,9 @@ def key_hash(plain: str) -> str:
     return hashlib.sha256(plain.encode()).hexdigest()
 
 
-def create_key(work: Work, kind: KeyKind, *, scopes: Sequence[str] = SCOPES, name: str | None = None) -> CreatedKey | Refusal:
+def create_key(
+    work: Work, kind: KeyKind, *, scopes: Sequence[str] = SCOPES, name: str | None = None
+) -> CreatedKey | Refusal:
     """A key of 256 random bits. Scopes are for secret keys; a publishable one has none."""
     environment = environment_queries.environment(work.connection, work.environment_id)
     assert environment is not None, work.environment_id
@@ -78,7 +80,12 @@ def create_customer_token(
     issued_at = max(wall_ms(), queries.newest_revocation(work.connection, work.environment_id, named) + 1)
     carried = [scope for scope in TOKEN_SCOPES if scope in scopes]
     return tokens.sign(
-        settings.require_secret(), work.environment_id, customers, carried, issued_at=issued_at, expires_at=issued_at + ttl_s * 1000
+        settings.require_secret(),
+        work.environment_id,
+        customers,
+        carried,
+        issued_at=issued_at,
+        expires_at=issued_at + ttl_s * 1000,
     )
 
 

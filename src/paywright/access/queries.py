@@ -8,7 +8,10 @@ from sqlalchemy.engine import Connection
 from paywright.access.model import ApiKey, CustomerToken
 from paywright.access.tables import api_keys, revoked_customers, revoked_tokens
 
-_SHOWN = tuple(api_keys.c[name] for name in ("id", "kind", "name", "scopes", "last_four", "created_at", "revoked_at", "publishable_key"))
+_SHOWN = tuple(
+    api_keys.c[name]
+    for name in ("id", "kind", "name", "scopes", "last_four", "created_at", "revoked_at", "publishable_key")
+)
 
 
 def key_by_hash(connection: Connection, key_hash: str) -> tuple[str, ApiKey] | None:
@@ -35,7 +38,11 @@ def publishable_key(connection: Connection, environment_id: str) -> str | None:
     """The newest live one; pages put it into the browser."""
     return connection.execute(
         sa.select(api_keys.c.publishable_key)
-        .where(api_keys.c.environment_id == environment_id, api_keys.c.kind == "publishable", api_keys.c.revoked_at.is_(None))
+        .where(
+            api_keys.c.environment_id == environment_id,
+            api_keys.c.kind == "publishable",
+            api_keys.c.revoked_at.is_(None),
+        )
         .order_by(api_keys.c.created_at.desc(), api_keys.c.id.desc())
         .limit(1)
     ).scalar_one_or_none()
@@ -64,4 +71,6 @@ def newest_revocation(connection: Connection, environment_id: str, customer_keys
 
 def _api_key(row: Any) -> ApiKey:
     scopes = row.scopes.split()
-    return ApiKey(row.id, row.kind, row.name, scopes, row.last_four, row.created_at, row.revoked_at, row.publishable_key)
+    return ApiKey(
+        row.id, row.kind, row.name, scopes, row.last_four, row.created_at, row.revoked_at, row.publishable_key
+    )

@@ -29,7 +29,15 @@ class _Claims(msgspec.Struct, frozen=True):
     exp: float
 
 
-def sign(secret: str, environment_id: str, customers: Sequence[Customer], scopes: Sequence[Scope], *, issued_at: int, expires_at: int) -> str:
+def sign(
+    secret: str,
+    environment_id: str,
+    customers: Sequence[Customer],
+    scopes: Sequence[Scope],
+    *,
+    issued_at: int,
+    expires_at: int,
+) -> str:
     claims: dict[str, Any] = {
         "jti": new_id("ctok"),
         "environment": environment_id,

@@ -123,7 +123,9 @@ def _known_types(work: Work) -> dict[tuple[str, str], str]:
 def _numbered(work: Work, before: Catalog, parsed: Catalog) -> Catalog:
     """The parsed catalog with everything that follows from the one before it."""
     ids = {product_id: product_version_id(product_id, product) for product_id, product in parsed.products.items()}
-    defaults = {product_id: ids[product_id] for product_id, product in parsed.products.items() if product.include_by_default}
+    defaults = {
+        product_id: ids[product_id] for product_id, product in parsed.products.items() if product.include_by_default
+    }
     were = {product_id: before.product_versions[product_id] for product_id in before.default_since}
     items: dict[str, Item] = {**before.archived_items, **before.items}
     return msgspec.structs.replace(
@@ -164,7 +166,11 @@ def _write(work: Work, before: Catalog, after: Catalog, origin: Origin, actor: s
 def _keep(work: Work, versions: Iterable[ProductVersion]) -> None:
     """A version that was kept before stays as it is: the id is a hash of the content."""
     for version in sorted(versions, key=lambda each: each.id):
-        row = {"id": version.id, "product_id": version.product_id, "document": msgspec.json.encode(version.product).decode()}
+        row = {
+            "id": version.id,
+            "product_id": version.product_id,
+            "document": msgspec.json.encode(version.product).decode(),
+        }
         insert_if_absent(work, product_versions, {"environment_id": work.environment_id, **row, "created_at": work.now})
 
 
@@ -176,7 +182,10 @@ def _write_ids(work: Work, before: Catalog, after: Catalog) -> None:
     )
     for kind, old, new in sections:
         for each in sorted(new):
-            if each in old and (old[each].display_name, old[each].customer_type) == (new[each].display_name, new[each].customer_type):
+            if each in old and (old[each].display_name, old[each].customer_type) == (
+                new[each].display_name,
+                new[each].customer_type,
+            ):
                 continue
             key = {"environment_id": work.environment_id, "kind": kind, "id": each}
             insert_if_absent(work, catalog_ids, {**key, **_named(new[each]), "first_version": after.version})
@@ -190,6 +199,8 @@ def _named(thing: Any) -> dict[str, Any]:
 
 
 def _is_id(work: Work, kind: str, each: str) -> sa.ColumnElement[bool]:
-    return (catalog_ids.c.environment_id == work.environment_id) & (catalog_ids.c.kind == kind) & (catalog_ids.c.id == each)
-
-
+    return (
+        (catalog_ids.c.environment_id == work.environment_id)
+        & (catalog_ids.c.kind == kind)
+        & (catalog_ids.c.id == each)
+    )

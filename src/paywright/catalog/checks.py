@@ -54,15 +54,25 @@ def _check_references(report: Report, catalog: Catalog, product: Product, path: 
 
 def _check_type(report: Report, product: Product, other: str, what: str, where: str) -> None:
     if product.customer_type != other:
-        report.add("customer_type_mismatch", where, f"The product is for customers of type {product.customer_type}, {what} for {other}.")
+        report.add(
+            "customer_type_mismatch",
+            where,
+            f"The product is for customers of type {product.customer_type}, {what} for {other}.",
+        )
 
 
 def _check_trials(report: Report, product: Product, path: str) -> None:
     for price_id, price in product.prices.items():
         if price.trial is not None and not (price.is_recurring and price.is_paid):
-            report.add("trial_not_allowed", f"{path}.prices.{price_id}.trial", "Only a recurring price above zero can have a trial.")
+            report.add(
+                "trial_not_allowed",
+                f"{path}.prices.{price_id}.trial",
+                "Only a recurring price above zero can have a trial.",
+            )
     if product.trial is not None and not any(price.is_recurring and price.is_paid for price in product.prices.values()):
-        report.add("trial_not_allowed", joined(path, "trial"), "A trial needs a recurring price above zero to come after it.")
+        report.add(
+            "trial_not_allowed", joined(path, "trial"), "A trial needs a recurring price above zero to come after it."
+        )
 
 
 def _check_default(report: Report, product: Product, path: str) -> None:
@@ -76,11 +86,17 @@ def _check_default(report: Report, product: Product, path: str) -> None:
     }
     if any(reasons.values()):
         named = ", ".join(name for name, present in reasons.items() if present)
-        report.add("default_not_free", path, f"A product included by default is free and owned once: it can't have {named}.")
+        report.add(
+            "default_not_free", path, f"A product included by default is free and owned once: it can't have {named}."
+        )
     for item_id, included in product.included_items.items():
         if included.expires == "never":
             where = f"{path}.included_items.{item_id}"
-            report.add("default_item_never_expires", where, "A default product would give units that never expire again after every lapse.")
+            report.add(
+                "default_item_never_expires",
+                where,
+                "A default product would give units that never expire again after every lapse.",
+            )
 
 
 def _check_one_default_a_line(report: Report, catalog: Catalog) -> None:
@@ -97,7 +113,11 @@ def _check_one_default_a_line(report: Report, catalog: Catalog) -> None:
 def _check_cycles(report: Report, catalog: Catalog) -> None:
     for product_id, product in catalog.products.items():
         if product_id in _bases_of(catalog, product):
-            report.add("add_on_cycle", f"products.{product_id}.add_on_to", "A product can't be its own base, directly or through others.")
+            report.add(
+                "add_on_cycle",
+                f"products.{product_id}.add_on_to",
+                "A product can't be its own base, directly or through others.",
+            )
 
 
 def _bases_of(catalog: Catalog, product: Product) -> set[str]:

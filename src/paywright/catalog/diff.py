@@ -15,7 +15,11 @@ _OPAQUE = frozenset(("client", "client_read_only", "server"))
 def diff(before: Catalog, after: Catalog) -> list[Change]:
     """Empty exactly when the two are equal, order included. Values under `metadata.server` are left out: changes travel further than they may."""
     old, new = wire(before), wire(after)
-    return [change for section in ("items", "product_lines", "products") for change in _differences(section, old[section], new[section])]
+    return [
+        change
+        for section in ("items", "product_lines", "products")
+        for change in _differences(section, old[section], new[section])
+    ]
 
 
 def _differences(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:

@@ -38,7 +38,9 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 def known_fields(report: Report, table: Table, path: str, known: frozenset[str]) -> None:
     for name in table:
         if name not in known:
-            report.add("unknown_field", joined(path, name), f"`{name}` is not a field here. Known: {', '.join(sorted(known))}.")
+            report.add(
+                "unknown_field", joined(path, name), f"`{name}` is not a field here. Known: {', '.join(sorted(known))}."
+            )
 
 
 def joined(path: str, name: object) -> str:
@@ -64,8 +66,17 @@ def as_table(report: Report, value: Any, path: str) -> Table:
 
 
 def check_id(report: Report, written: object, path: str) -> None:
-    if not isinstance(written, str) or not _ID.fullmatch(written) or written.startswith("own_") or written in _RESERVED_IDS:
-        report.add("bad_id", path, "An id is 1 to 63 letters, digits, `_` or `-`; not starting with `-` or `own_`, and no word JavaScript reserves.")
+    if (
+        not isinstance(written, str)
+        or not _ID.fullmatch(written)
+        or written.startswith("own_")
+        or written in _RESERVED_IDS
+    ):
+        report.add(
+            "bad_id",
+            path,
+            "An id is 1 to 63 letters, digits, `_` or `-`; not starting with `-` or `own_`, and no word JavaScript reserves.",
+        )
 
 
 def display_name(report: Report, parent: Table, path: str, default: str) -> str:
@@ -73,7 +84,9 @@ def display_name(report: Report, parent: Table, path: str, default: str) -> str:
     if value is None:
         return default
     if not isinstance(value, str) or not 1 <= len(value) <= DISPLAY_NAME_MAX or _UNPRINTABLE.search(value):
-        report.malformed(joined(path, "display_name"), f"A display name is 1 to {DISPLAY_NAME_MAX} printable characters.")
+        report.malformed(
+            joined(path, "display_name"), f"A display name is 1 to {DISPLAY_NAME_MAX} printable characters."
+        )
         return default
     return value
 
@@ -83,7 +96,9 @@ def customer_type(report: Report, parent: Table, path: str) -> OwnerType:
     if value is None:
         return "user"
     if value not in OWNER_TYPES:
-        report.malformed(joined(path, "customer_type"), "A customer type is user, team or custom; a guest buys what is for users.")
+        report.malformed(
+            joined(path, "customer_type"), "A customer type is user, team or custom; a guest buys what is for users."
+        )
         return "user"
     return value  # type: ignore[no-any-return]
 
@@ -124,7 +139,11 @@ def period(report: Report, parent: Table, name: str, path: str, longest: Mapping
         return None
     parsed = parse_period(value) if isinstance(value, str) else None
     if parsed is None:
-        report.add("bad_period", joined(path, name), 'A period is a count of at least 1 and day, week, month or year, like "1 month".')
+        report.add(
+            "bad_period",
+            joined(path, name),
+            'A period is a count of at least 1 and day, week, month or year, like "1 month".',
+        )
         return None
     if parsed.count > longest[parsed.unit]:
         report.add("bad_period", joined(path, name), f"At most {longest[parsed.unit]} {parsed.unit}s here.")
@@ -136,12 +155,16 @@ def amounts(report: Report, parent: Table, path: str) -> dict[str, int]:
     """Minor units by currency, in the order written."""
     written = table(report, parent, "amounts", path)
     if not written:
-        report.add("no_amount", path, 'A price needs an amount in at least one currency: {"amounts": {"usd": "19.99"}}.')
+        report.add(
+            "no_amount", path, 'A price needs an amount in at least one currency: {"amounts": {"usd": "19.99"}}.'
+        )
     read = {}
     for currency, value in written.items():
         where = joined(joined(path, "amounts"), currency)
         if currency not in CURRENCIES:
-            report.add("unsupported_currency", where, f"Currencies are lower-case codes: {', '.join(sorted(CURRENCIES))}.")
+            report.add(
+                "unsupported_currency", where, f"Currencies are lower-case codes: {', '.join(sorted(CURRENCIES))}."
+            )
             continue
         amount = _amount(value, currency)
         if amount is None or not 0 <= amount <= AMOUNT_MAX:

@@ -96,7 +96,9 @@ class Product(msgspec.Struct, frozen=True):
 
     def first_price_id(self, *, with_secret_key: bool) -> str | None:
         """The first price in catalog order that the caller may use; None when there is none."""
-        return next((price_id for price_id, price in self.prices.items() if with_secret_key or not price.server_only), None)
+        return next(
+            (price_id for price_id, price in self.prices.items() if with_secret_key or not price.server_only), None
+        )
 
     def trial_of(self, price: Price) -> Period | None:
         """The trial that comes with a price: its own, else the product's; None for one-time and free prices."""

@@ -18,7 +18,9 @@ _CATALOG_FIELDS = frozenset(("version", "items", "product_lines", "products"))
 _NAMED_FIELDS = frozenset(("display_name", "customer_type"))
 _PRICE_FIELDS = frozenset(("amounts", "interval", "trial", "server_only", "stripe_price_id"))
 _INCLUDED_FIELDS = frozenset(("quantity", "repeat", "expires"))
-_INLINE_FIELDS = frozenset(("display_name", "customer_type", "stackable", "trial", "prices", "included_items", "metadata"))
+_INLINE_FIELDS = frozenset(
+    ("display_name", "customer_type", "stackable", "trial", "prices", "included_items", "metadata")
+)
 _PRODUCT_FIELDS = _INLINE_FIELDS | {"product_line", "add_on_to", "ends_with_base", "include_by_default", "server_only"}
 
 
@@ -65,7 +67,9 @@ def _items(report: Report, top: Table) -> dict[str, Item]:
     read = {}
     for item_id, written, path in _entries(report, top, "items", ""):
         fields.known_fields(report, written, path, _NAMED_FIELDS)
-        read[item_id] = Item(fields.display_name(report, written, path, item_id), fields.customer_type(report, written, path))
+        read[item_id] = Item(
+            fields.display_name(report, written, path, item_id), fields.customer_type(report, written, path)
+        )
     return read
 
 
@@ -73,7 +77,9 @@ def _product_lines(report: Report, top: Table) -> dict[str, ProductLine]:
     read = {}
     for line_id, written, path in _entries(report, top, "product_lines", ""):
         fields.known_fields(report, written, path, _NAMED_FIELDS)
-        read[line_id] = ProductLine(fields.display_name(report, written, path, line_id), fields.customer_type(report, written, path))
+        read[line_id] = ProductLine(
+            fields.display_name(report, written, path, line_id), fields.customer_type(report, written, path)
+        )
     return read
 
 
@@ -84,7 +90,9 @@ def _products(report: Report, top: Table, mode: Mode) -> dict[str, Product]:
     }
 
 
-def _product(report: Report, written: Table, path: str, default_name: str, mode: Mode, known: frozenset[str]) -> Product:
+def _product(
+    report: Report, written: Table, path: str, default_name: str, mode: Mode, known: frozenset[str]
+) -> Product:
     fields.known_fields(report, written, path, known)
     written = {name: value for name, value in written.items() if name in known}
     return Product(
@@ -97,8 +105,14 @@ def _product(report: Report, written: Table, path: str, default_name: str, mode:
         server_only=fields.flag(report, written, "server_only", path),
         stackable=fields.flag(report, written, "stackable", path),
         trial=fields.period(report, written, "trial", path, TRIAL_MAX),
-        prices={price_id: _price(report, price, where, mode) for price_id, price, where in _entries(report, written, "prices", path)},
-        included_items={item_id: _included(report, item, where) for item_id, item, where in _entries(report, written, "included_items", path)},
+        prices={
+            price_id: _price(report, price, where, mode)
+            for price_id, price, where in _entries(report, written, "prices", path)
+        },
+        included_items={
+            item_id: _included(report, item, where)
+            for item_id, item, where in _entries(report, written, "included_items", path)
+        },
         metadata=fields.metadata(report, written, path),
     )
 
@@ -126,7 +140,11 @@ def _stripe_price_id(report: Report, written: Table, path: str, mode: Mode) -> s
 
 def _included(report: Report, written: Table, path: str) -> IncludedItem:
     fields.known_fields(report, written, path, _INCLUDED_FIELDS)
-    repeat = "never" if written.get("repeat") == "never" else fields.period(report, written, "repeat", path, REPEAT_MAX) or "never"
+    repeat = (
+        "never"
+        if written.get("repeat") == "never"
+        else fields.period(report, written, "repeat", path, REPEAT_MAX) or "never"
+    )
     return IncludedItem(fields.quantity(report, written, path), repeat, _expires(report, written, path))
 
 

@@ -65,8 +65,15 @@ def at_version(connection: Connection, environment_id: str, version: int) -> Cat
 
 
 def head(connection: Connection, environment_id: str) -> Head:
-    columns = (catalogs.c.version, catalog_versions.c.origin, catalog_versions.c.catalog_hash, catalog_versions.c.applied_at)
-    same = (catalog_versions.c.environment_id == catalogs.c.environment_id) & (catalog_versions.c.version == catalogs.c.version)
+    columns = (
+        catalogs.c.version,
+        catalog_versions.c.origin,
+        catalog_versions.c.catalog_hash,
+        catalog_versions.c.applied_at,
+    )
+    same = (catalog_versions.c.environment_id == catalogs.c.environment_id) & (
+        catalog_versions.c.version == catalogs.c.version
+    )
     statement = sa.select(*columns).join(catalog_versions, same).where(catalogs.c.environment_id == environment_id)
     row = connection.execute(statement).one_or_none()
     return Head() if row is None else Head(row.version, row.origin, row.catalog_hash, row.applied_at)
@@ -92,7 +99,9 @@ def product_versions_of(
 ) -> dict[str, ProductVersion]:
     """Several at once, by id; those that do not exist are left out. At most a thousand."""
     assert len(product_version_ids) <= 1000, len(product_version_ids)
-    found = {each: _versions[environment_id, each] for each in product_version_ids if (environment_id, each) in _versions}
+    found = {
+        each: _versions[environment_id, each] for each in product_version_ids if (environment_id, each) in _versions
+    }
     missing = sorted(set(product_version_ids) - found.keys())
     if not missing:
         return found
@@ -125,7 +134,9 @@ def by_stripe_price(
         .limit(1000)
     )
     return {
-        row.stripe_price_id: SoldPrice(row.product_id, row.price_id, row.product_version, row.stripe_price_id, bool(row.active))
+        row.stripe_price_id: SoldPrice(
+            row.product_id, row.price_id, row.product_version, row.stripe_price_id, bool(row.active)
+        )
         for row in rows
     }
 

@@ -19,7 +19,11 @@ def wire(catalog: Catalog) -> dict[str, Any]:
 
 def public_products(catalog: Catalog) -> list[dict[str, Any]]:
     """`GET /v1/products`, in catalog order: no server-only product, no server-only price, no `server` metadata."""
-    return [public_product(catalog, product_id) for product_id, product in catalog.products.items() if not product.server_only]
+    return [
+        public_product(catalog, product_id)
+        for product_id, product in catalog.products.items()
+        if not product.server_only
+    ]
 
 
 def public_product(catalog: Catalog, product_id: str) -> dict[str, Any]:
@@ -61,4 +65,7 @@ def public_prices(product: Product) -> list[dict[str, Any]]:
 
 def public_named(things: dict[str, Item] | dict[str, ProductLine]) -> list[dict[str, Any]]:
     """`GET /v1/items` and `GET /v1/product-lines`, in catalog order."""
-    return [{"id": each, "display_name": thing.display_name, "customer_type": thing.customer_type} for each, thing in things.items()]
+    return [
+        {"id": each, "display_name": thing.display_name, "customer_type": thing.customer_type}
+        for each, thing in things.items()
+    ]

@@ -22,7 +22,9 @@ def want_stripe_prices(work: Work, environment: Environment, catalog: Catalog) -
     A price whose amounts or interval changed is another Stripe Price: what was sold stays as it was. An adopted price is known at once.
     """
     work.execute(stripe_prices.update().where(stripe_prices.c.environment_id == work.environment_id).values(active=0))
-    work.execute(stripe_products.update().where(stripe_products.c.environment_id == work.environment_id).values(active=0))
+    work.execute(
+        stripe_products.update().where(stripe_products.c.environment_id == work.environment_id).values(active=0)
+    )
     for product_id, product in sorted(catalog.products.items()):
         if any(price.stripe_price_id is None for price in product.prices.values()):
             _want_product(work, product_id, product)
