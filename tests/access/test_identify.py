@@ -51,7 +51,8 @@ def refused(outcome: object) -> str:
 def test_a_secret_key_is_its_environment_and_its_scopes(app: App) -> None:
     created = made_key(app, scopes=("read", "ledger"))
     found = caller(app, created.plain)
-    assert (found.kind, found.environment_id, found.scopes) == ("secret", "test", {"read", "ledger"})
+    assert (found.kind, found.environment_id) == ("secret", "test")
+    assert found.scopes == {"read", "ledger"}
     assert (found.actor, found.customers) == (created.key.id, frozenset())
     assert caller(app, made_key(app).plain).scopes == set(SCOPES)
 
@@ -126,7 +127,8 @@ def test_the_scheme_is_read_in_any_case(app: App) -> None:
 
 def test_a_customer_token_acts_for_its_customers(app: App) -> None:
     found = caller(app, made_token(app, ANNE, CREW, environment_id="shop"))
-    assert (found.kind, found.environment_id, found.customers) == ("customer_token", "shop", {ANNE, CREW})
+    assert (found.kind, found.environment_id) == ("customer_token", "shop")
+    assert found.customers == {ANNE, CREW}
     assert found.scopes == {"read", "customers"}
     assert (
         found.idempotency_caller == caller(app, made_token(app, CREW, ANNE, environment_id="shop")).idempotency_caller
@@ -241,14 +243,14 @@ def test_revoking_a_key_again_answers_the_same(app: App) -> None:
 Revoke = Callable[[App, str], object]
 
 
-def revoke_the_token(app: App, token: str) -> object:
+def revoke_the_token(app: App, token: str) -> Refusal | None:
     with app.work("test") as work:
         return revoke_customer_token(work, app.settings, token)
 
 
-def revoke_its_customer(app: App, _token: str) -> object:
+def revoke_its_customer(app: App, _token: str) -> None:
     with app.work("test") as work:
-        return revoke_customers_tokens(work, ANNE)
+        revoke_customers_tokens(work, ANNE)
 
 
 @pytest.mark.parametrize("revoke", [revoke_the_token, revoke_its_customer])

@@ -135,7 +135,7 @@ def in_use(*used: tuple[str, str]) -> Any:
     [("item", "coins", "items.coins"), ("product", "bag", "products.bag")],
 )
 def test_what_customers_hold_keeps_its_customer_type(app: App, put: Apply, kind: str, each: str, path: str) -> None:
-    before = {"items": {"coins": {}}, "products": {"bag": {}}}
+    before: dict[str, Any] = {"items": {"coins": {}}, "products": {"bag": {}}}
     after = {"items": {"coins": {"customer_type": "team"}}, "products": {"bag": {"customer_type": "team"}}}
     must(put(before))
     refusal = must_refuse(put(after, is_in_use=in_use((kind, each))), "invalid_catalog")

@@ -8,7 +8,6 @@ between them. A token's signature is checked once; only whether it was revoked i
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
 
 import msgspec
 
@@ -17,25 +16,14 @@ from paywright.access.actions import key_hash
 from paywright.access.limits import FailureLimiter
 from paywright.access.model import Caller, CustomerToken
 from paywright.access.rules import token_caller_name
+from paywright.engine.app import App
 from paywright.kernel.refusals import Refusal
-from paywright.kernel.settings import Settings
-from paywright.storage.database import Database
 
 REMEMBERED_S = 0.8
 _REMEMBERED_MAX = 20_000
 
 
-class Surroundings(Protocol):
-    """The part of an `App` that is used here; `engine` stands to the right."""
-
-    settings: Settings
-    database: Database
-    wall: Callable[[], int]
-
-    def resource(self, kind: Any) -> Any: ...
-
-
-def identify(app: Surroundings, authorization: str | None, *, remote: str | None = None) -> Caller | Refusal:
+def identify(app: App, authorization: str | None, *, remote: str | None = None) -> Caller | Refusal:
     """
     The caller; or `unauthenticated` without a credential, `invalid_credentials`, `token_expired`.
 
@@ -56,7 +44,7 @@ class _Remembered(msgspec.Struct):
 class Credentials:
     """What one process knows of the credentials it has seen."""
 
-    def __init__(self, app: Surroundings, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, app: App, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._app = app
         self._monotonic = monotonic
         self._remembered: dict[str, _Remembered] = {}
