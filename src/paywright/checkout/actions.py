@@ -1,8 +1,8 @@
 """
 Buying.
 
-`start` decides, makes sure of the Stripe Customer, commits our row with exactly what Stripe will be sent, and only then calls Stripe, with a key made of that
-row's id: however often it is repeated, and wherever it was cut off, Stripe makes one session. `sync` asks Stripe how things stand; `expire` ends
+`start` decides, makes sure of the Stripe Customer, commits our row with exactly what Stripe will be sent, and only then calls Stripe, with a key made
+of that row's id: however often it is repeated, and wherever it was cut off, Stripe makes one session. `sync` asks Stripe how things stand; `expire` ends
 an open one.
 """
 

@@ -20,7 +20,7 @@ from paywright.kernel.refusals import Refusal
 from paywright.ledger import actions as ledger
 from paywright.outbox.actions import command, lock_customers, mark_changed, record
 from paywright.ownership import queries
-from paywright.ownership.model import EndReason, AskedLine, OwnedProduct, ResolvedLine, Source, Subscription
+from paywright.ownership.model import AskedLine, EndReason, OwnedProduct, ResolvedLine, Source, Subscription
 from paywright.ownership.present import shown
 from paywright.ownership.rules import Wish, conflict_with_owned, in_the_way, resolve
 from paywright.ownership.tables import owned_products, product_holders, product_line_holders
@@ -158,6 +158,23 @@ def end(
         record(work, "subscription.ended", facts, customer=owned.customer, change="products")
     _end_orphaned_add_ons(work, environment, ended)
     return ended
+
+
+def reduce(work: Work, environment: Environment, held: Sequence[OwnedProduct], quantity: int) -> None:
+    """Takes `quantity` units of these one-time purchases back, in the order given; a purchase with nothing left is revoked."""
+    for owned in held:
+        taken = min(quantity, owned.quantity)
+        quantity -= taken
+        if taken == owned.quantity:
+            end(work, environment, owned, "revoked")
+        elif taken > 0:
+            left = owned.quantity - taken
+            work.execute(owned_products.update().where(_is(work, owned)).values(quantity=left))
+            mark_changed(work, owned.customer, "products")
+            for item_id, included in owned.product.included_items.items():
+                source = f"revoke:{new_id('rev')}"
+                ledger.change_included(work, owned.customer, owned.id, item_id, included.quantity * left, source=source)
+    assert quantity == 0, "the caller counted"
 
 
 def settle(work: Work, environment: Environment, customer: Customer) -> None:
