@@ -64,16 +64,14 @@ def customers_with_due_ends(
     return [Customer.of_key(row.customer) for row in rows]
 
 
-def types_with_owners(connection: Connection, environment_id: str) -> set[str]:
-    """Product ids that have or had owners: their customer type is fixed."""
-    rows = connection.execute(
-        sa.select(owned_products.c.product_id)
-        .where(owned_products.c.environment_id == environment_id, owned_products.c.product_id.is_not(None))
-        .distinct()
-        .order_by(owned_products.c.product_id)
-        .limit(10_000)
+def has_owners(connection: Connection, environment_id: str, product_id: str) -> bool:
+    """Whether anybody owns or owned it: its customer type is fixed then."""
+    statement = (
+        sa.select(owned_products.c.id)
+        .where(owned_products.c.environment_id == environment_id, owned_products.c.product_id == product_id)
+        .limit(1)
     )
-    return {row.product_id for row in rows}
+    return connection.execute(statement).first() is not None
 
 
 def _of(environment_id: str, customer: Customer) -> sa.ColumnElement[bool]:

@@ -43,6 +43,7 @@ owned_products = Table(
     Column("line_index", Integer),
     CheckConstraint("quantity >= 1", name="quantity"),
     CheckConstraint("(subscription_id IS NULL) = (interval IS NULL)", name="subscription"),
+    Index("ix_owned_products_product_id", "environment_id", "product_id"),
     Index("ix_owned_products_subscription_id", "environment_id", "subscription_id"),
     Index("uq_owned_products_line", "environment_id", "checkout_session_id", "line_index", unique=True),
     Index(
