@@ -255,8 +255,9 @@ def end(account: Account, owned_product_id: str, at: int) -> list[Fact]:
     mine = [grant for grant in account.grants if grant.owned_product_id == owned_product_id and grant.live]
     for key in sorted({grant.key for grant in mine if grant.key != NEVER_KEY}):
         facts += expire_key(account, key, "end", effective_at=at)
+    is_late = at < account.at
     late = [grant for grant in mine if grant.key == NEVER_KEY and grant.kind == "repeat" and grant.granted_at >= at]
-    for grant in late:
+    for grant in late if is_late else []:
         facts += take_unspent(account, grant, grant.quantity, source=f"end:{grant.source}", effective_at=at)
     return facts
 
