@@ -4,6 +4,7 @@ import msgspec
 import sqlalchemy as sa
 
 from paywright.catalog.model import Catalog, Price, Product
+from paywright.catalog.stripe_objects import stripe_product_id
 from paywright.catalog.tables import stripe_prices, stripe_products
 from paywright.catalog.versions import price_hash
 from paywright.environments.model import Environment
@@ -42,7 +43,7 @@ def _want_product(work: Work, product_id: str, product: Product) -> None:
             "environment_id": work.environment_id,
             "product_id": product_id,
             "row_id": new_id("spd"),
-            "stripe_product_id": f"paywright_{work.environment_id}_{product_id}",
+            "stripe_product_id": stripe_product_id(work.environment_id, product_id),
             "display_name": product.display_name,
         },
     )
