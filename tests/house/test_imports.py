@@ -33,6 +33,7 @@ PURE = {
     "paywright.catalog.lint": 1,
     "paywright.catalog.parse": 1,
     "paywright.catalog.report": 1,
+    "paywright.catalog.stripe_objects": 1,
     "paywright.catalog.versions": 1,
     "paywright.catalog.views": 1,
     "paywright.ledger.account": 0,

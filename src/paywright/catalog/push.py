@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from paywright.catalog import stripe_objects
 from paywright.catalog.model import Price, Problem
 from paywright.catalog.tables import stripe_prices, stripe_products
+from paywright.catalog.versions import price_hash
 from paywright.engine.app import App
 from paywright.environments.model import Environment
 from paywright.storage.work import Work
@@ -122,15 +123,11 @@ class _Push:
         except StripeRefused as refused:
             self._refused(stripe_prices, where, intent, path, refused)
             return False
-        if made is not None:
-            self._done(
-                stripe_prices,
-                where,
-                intent,
-                stripe_price_id=made["id"],
-                parameters=_encoded({"active": made["active"]}),
-            )
-        return made is not None
+        if made is None:
+            return False
+        known = {} if intent.row.adopted else {"parameters": _encoded({"active": made["active"]})}
+        self._done(stripe_prices, where, intent, stripe_price_id=made["id"], **known)
+        return True
 
     def _wanted_product(self, row: Any) -> dict[str, Any] | None:
         if not row.active and not row.exists_at_stripe:
@@ -140,7 +137,7 @@ class _Push:
 
     def _wanted_price(self, row: Any) -> dict[str, Any] | None:
         if row.adopted:
-            return {"adopted": row.stripe_price_id} if row.active else None
+            return {"adopted": row.stripe_price_id, "price": price_hash(_price(row))} if row.active else None
         if row.stripe_price_id is not None:
             return {"active": bool(row.active)}
         if not row.active:
@@ -149,7 +146,7 @@ class _Push:
             self.environment.id,
             row.product_id,
             row.price_id,
-            msgspec.json.decode(row.document, type=Price),
+            _price(row),
             stripe_product_id=stripe_objects.stripe_product_id(self.environment.id, row.product_id),
             lookup_key=row.lookup_key,
             currency=self.environment.default_currency,
@@ -208,7 +205,7 @@ class _Push:
     def _check_adopted(self, intent: _Intent, path: str) -> dict[str, Any] | None:
         row = intent.row
         found = self.gateway.get(f"/v1/prices/{row.stripe_price_id}", {"expand": ["currency_options"]})
-        wrong = stripe_objects.differences(msgspec.json.decode(row.document, type=Price), found)
+        wrong = stripe_objects.differences(_price(row), found)
         if not wrong:
             return found
         self.problems.append(Problem("stripe_price_differs", path, f"{row.stripe_price_id}: {'; '.join(wrong)}."))
@@ -227,13 +224,17 @@ class _Push:
         self.problems.append(Problem("stripe_refused", path, refused.message))
 
     def _done(self, table: sa.Table, where: Any, intent: _Intent, **learned: Any) -> None:
-        """The last phase. An intent that was overtaken meanwhile teaches what exists, and leaves the newer one to be sent."""
+        """The last phase. An intent that was overtaken teaches what exists; who was later at Stripe is unknown, so it is told once more."""
         where = (table.c.environment_id == self.environment.id) & where
         with self.app.work(self.environment.id) as work:
             row = work.execute(sa.select(table.c.generation).where(where).with_for_update()).one()
-            if row.generation != intent.generation:
-                learned.pop("parameters", None)
-            work.execute(table.update().where(where).values(pushed_generation=intent.generation, **learned))
+            was_overtaken = row.generation != intent.generation
+            known = {"parameters": None} if was_overtaken else {"pushed_generation": intent.generation}
+            work.execute(table.update().where(where).values(**{**learned, **known}))
+
+
+def _price(row: Any) -> Price:
+    return msgspec.json.decode(row.document, type=Price)
 
 
 def _encoded(parameters: dict[str, Any]) -> str:

@@ -75,4 +75,7 @@ def _want_price(work: Work, product_id: str, price_id: str, price: Price, produc
         stripe_prices.c.price_id == price_id,
         stripe_prices.c.price_hash == identity,
     )
-    work.execute(stripe_prices.update().where(here).values(active=1, product_version=product_version))
+    document = msgspec.json.encode(price).decode()
+    work.execute(
+        stripe_prices.update().where(here).values(active=1, product_version=product_version, document=document)
+    )
