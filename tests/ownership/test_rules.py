@@ -52,7 +52,9 @@ def catalog() -> Catalog:
     parsed = parse(DOCUMENT, mode="test")
     assert isinstance(parsed, Catalog), parsed
     versions = {product_id: product_version_id(product_id, product) for product_id, product in parsed.products.items()}
-    return Catalog(items=parsed.items, product_lines=parsed.product_lines, products=parsed.products, product_versions=versions)
+    return Catalog(
+        items=parsed.items, product_lines=parsed.product_lines, products=parsed.products, product_versions=versions
+    )
 
 
 CATALOG = catalog()

@@ -13,7 +13,8 @@ def insert_if_absent(work: Work, table: sa.Table, values: dict[str, Any]) -> boo
     statement: Any = (
         (sqlite if work.dialect == "sqlite" else postgresql).insert(table).values(**values).on_conflict_do_nothing()
     )
-    return bool(work.execute(statement).rowcount == 1)
+    # Without this option SQLAlchemy does not keep an INSERT's row count.
+    return bool(work.execute(statement.execution_options(preserve_rowcount=True)).rowcount == 1)
 
 
 def upsert(work: Work, table: sa.Table, values: dict[str, Any], *, key: tuple[str, ...]) -> None:
