@@ -36,11 +36,12 @@ PURE = {
     "paywright.catalog.stripe_objects": 1,
     "paywright.catalog.versions": 1,
     "paywright.catalog.views": 1,
+    "paywright.catalog.writing": 1,
     "paywright.ledger.account": 0,
 }
 PURE_LIBRARIES = frozenset(
     "__future__ babel base64 bisect calendar collections dataclasses dateutil datetime decimal enum fractions functools graphlib hashlib heapq "
-    "hmac ipaddress itertools json math msgspec operator re string textwrap types typing unicodedata urllib zoneinfo".split()
+    "hmac ipaddress itertools json math msgspec operator pprint re string textwrap types typing unicodedata urllib zoneinfo".split()
 )
 CLOCKS = frozenset({"now", "utcnow", "today"})
 # The demo is written as a customer would write it; the client has to work where the engine is not installed.

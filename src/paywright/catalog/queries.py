@@ -141,6 +141,17 @@ def by_stripe_price(
     }
 
 
+def known_stripe_prices(connection: Connection, environment_id: str) -> set[str]:
+    """Every Stripe price id that is ours, archived ones too; at most ten thousand."""
+    rows = connection.execute(
+        sa.select(stripe_prices.c.stripe_price_id)
+        .where(stripe_prices.c.environment_id == environment_id, stripe_prices.c.stripe_price_id.is_not(None))
+        .order_by(stripe_prices.c.stripe_price_id, stripe_prices.c.row_id)
+        .limit(10_000)
+    )
+    return {row.stripe_price_id for row in rows}
+
+
 def stripe_price_ids(connection: Connection, environment_id: str, product_id: str) -> dict[str, str]:
     """Our price id → Stripe's, for the prices of a product that are for sale and known to Stripe. What is missing needs a push."""
     rows = connection.execute(
