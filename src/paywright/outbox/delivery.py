@@ -2,7 +2,8 @@
 From rows to consumers, after commit, at least once, in each customer's order.
 
 `customer.state_changed` is the last event of every commit that changed a customer, so a customer with an undelivered event has something to
-tell up to the newest of them. A worker takes such customers under a row lock and marks what it delivered in the same work: if it dies, another tells it again.
+tell up to the newest of them. A worker takes such customers under a row lock and marks what it delivered in the same work: if it dies,
+another tells it again.
 """
 
 from typing import Any
