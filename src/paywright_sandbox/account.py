@@ -40,6 +40,10 @@ class Clock:
             return self.held_at
         return self.frozen_at if self.frozen_at is not None else int(time.time()) + self.offset
 
+    def headers(self) -> dict[str, str]:
+        """What every answer and delivery says of the time. One who follows a frozen clock must not let it run on."""
+        return {"Sandbox-Time": str(self.now()), "Sandbox-Clock": "running" if self.frozen_at is None else "frozen"}
+
     def set(self, to: int) -> None:
         if self.frozen_at is None:
             self.offset = to - int(time.time())

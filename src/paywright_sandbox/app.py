@@ -18,7 +18,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 BODY_MAX = 20 * 1024 * 1024
 CORS = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "Request-Id, Stripe-Version, Stripe-Should-Retry, Idempotent-Replayed, Sandbox-Time",
+    "Access-Control-Expose-Headers": "Request-Id, Stripe-Version, Stripe-Should-Retry, Idempotent-Replayed, Sandbox-Time, Sandbox-Clock",
 }
 PREFLIGHT = {
     **CORS,

@@ -160,7 +160,7 @@ class Deliveries:
             "Accept": "*/*; q=0.5, application/xml",
             "Cache-Control": "no-cache",
             "Stripe-Signature": signature_header(body, chaos.secrets(endpoint["_secrets"]), chaos.stamp(stamp)),
-            "Sandbox-Time": str(account.clock.now()),
+            **account.clock.headers(),
             "Sandbox-Api-Version": API_VERSION,
         }
         try:

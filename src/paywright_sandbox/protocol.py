@@ -15,6 +15,7 @@ from .account import Account
 from .engine import Engine
 from .errors import ApiError, Json
 from .params import API_VERSION, decode, decode_fields
+from .params.traps import refuse_traps
 from .publishable import PublishableCall, without_server_fields
 from .serialise import rendered
 from .web import WebAnswer, WebRequest
@@ -91,6 +92,7 @@ def performed(engine: Engine, call: Call) -> WebAnswer:
     expand = expand_of(call.tree)
     seen_by = PublishableCall.of(call.tree) if call.caller.is_publishable else None
     tree = {name: value for name, value in call.tree.items() if name != "expand"}
+    refuse_traps(route.key, tree)
     parameters = decode(route.key, tree) if route.fields is None else decode_fields(route.fields, tree)
     routing.refuse_what_is_not_acted_on(route.acts_on, parameters)
     try:
@@ -168,7 +170,7 @@ def common_headers(call: Call) -> dict[str, str]:
         "Content-Type": "application/json",
         "Request-Id": call.request_id,
         "Stripe-Version": asked,
-        "Sandbox-Time": str(call.account.clock.now()),
+        **call.account.clock.headers(),
     }
     if asked != API_VERSION:
         headers["Sandbox-Warning"] = f"asked for {asked}, answered in the shapes of {API_VERSION}"

@@ -26,6 +26,6 @@ def answering(act: ControlAct) -> Act:
     async def answer(request: WebRequest) -> WebAnswer:
         account = caller_of(request.engine.store, request.headers).account
         content = await act(request, account)
-        return json_answer(content, headers={"Sandbox-Time": str(account.clock.now())})
+        return json_answer(content, headers=account.clock.headers())
 
     return answer
