@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import Any
 
-from .errors import Json
+from .errors import Json, invalid
 
 ZERO_DECIMAL = frozenset("bif clp djf gnf jpy kmf krw mga pyg rwf ugx vnd vuv xaf xof xpf".split())
 THREE_DECIMAL = frozenset("bhd jod kwd omr tnd".split())
@@ -39,6 +39,30 @@ def rounded(value: Fraction, rule: str) -> int:
 
 def smallest_charge(currency: str) -> int:
     return SMALLEST_CHARGE.get(currency, SMALLEST_ELSEWHERE)
+
+
+def currency_of(text: str) -> str:
+    """In lower case; three letters, or refused."""
+    currency = text.lower()
+    if len(currency) != 3 or not currency.isalpha():
+        raise invalid(f"Invalid currency: {text}.", param="currency")
+    return currency
+
+
+def check_amount(amount: int, currency: str, param: str = "amount") -> None:
+    """Refuses what cannot be charged: below the smallest or above the largest charge, or a third decimal that is not 0."""
+    if amount < smallest_charge(currency):
+        least = shown(smallest_charge(currency), currency)
+        raise invalid(f"Amount must be at least {least}.", param=param, code="amount_too_small")
+    if amount > AMOUNT_MAX:
+        raise invalid(f"Amount must be no more than {AMOUNT_MAX}.", param=param, code="amount_too_large")
+    if currency in THREE_DECIMAL and amount % 10:
+        raise invalid(f"Invalid amount: the last digit of an amount in {currency} must be 0.", param=param)
+
+
+def fee_of(amount: int, settings: Json) -> int:
+    """What is kept of a charge: the account's percentage and fixed part."""
+    return percent_of(amount, settings["fee_percent"]) + int(settings["fee_fixed"])
 
 
 def price_amount(price: Json, quantity: int, currency: str | None = None) -> Fraction:
@@ -123,7 +147,7 @@ def percent_of(amount: int, percent: Any, rounding: Rounding = half_up) -> int:
     return rounding(amount * Fraction(Decimal(str(percent))) / 100)
 
 
-def shown_amount(amount: Fraction | int, currency: str) -> str:
+def shown(amount: Fraction | int, currency: str) -> str:
     """`$10.00`, `¥500`, `€0.005`, `12.00 CHF`: as Stripe writes it in a line's description."""
     places = 0 if currency in ZERO_DECIMAL else 3 if currency in THREE_DECIMAL else 2
     value = Decimal(Fraction(amount).numerator) / Decimal(Fraction(amount).denominator) / (Decimal(10) ** places)

@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 from ..errors import Json
-from ..money import offer_in, price_amount, shown_amount
+from ..money import offer_in, price_amount, shown
 from ..objects.invoices import line_item, line_parent, pricing_of
 from ..periods import Period, day_text, interval_text
 from ..work import Work
@@ -33,7 +33,7 @@ def priced_text(work: Work, price: Json, quantity: int, currency: str) -> str:
     each = "" if price["recurring"] is None else f" / {interval_text(price['recurring'])}"
     if offer.get("unit_amount_decimal") is None:
         return f"{quantity} × {name}"
-    return f"{quantity} × {name} (at {shown_amount(Fraction(str(offer['unit_amount_decimal'])), currency)}{each})"
+    return f"{quantity} × {name} (at {shown(Fraction(str(offer['unit_amount_decimal'])), currency)}{each})"
 
 
 def pricing_in(price: Json, currency: str) -> Json:
