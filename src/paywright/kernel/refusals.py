@@ -105,6 +105,7 @@ REFUSALS: dict[str, tuple[int, str]] = {
     "catalog_conflict": (409, "The catalog is at version {version} now. Read it, merge, and send it again."),
     "stripe_account_changed": (409, "This key belongs to the Stripe account {new}; the environment knows {old}."),
     "clock_backwards": (409, "A clock only moves forward; it shows {now}."),
+    "not_settled": (409, "Something is still due or in flight: {waiting}."),
     "idempotency_key_reused": (
         409,
         "This Idempotency-Key was used with another request. Use a fresh key for a new request.",
@@ -150,8 +151,9 @@ REFUSALS: dict[str, tuple[int, str]] = {
     "instant_is_test_only": (422, "The `instant` provider exists in test environments only."),
     "wrong_key_mode": (422, "This Stripe key is not of the environment's mode ({mode})."),
     "custom_by_secret_only": (422, "`custom` customers are for secret keys only; a token can't name one."),
-    # 429, 501, 502, 503
+    # 429, 500, 501, 502, 503
     "rate_limited": (429, "Too many requests. Wait and try again."),
+    "internal_error": (500, "Something broke on our side. It is logged under this `request_id`."),
     "not_implemented": (501, "Not implemented yet: {what}."),
     "stripe_refused": (502, "Stripe said no: {stripe_message}"),
     "stripe_unavailable": (

@@ -1,0 +1,67 @@
+"""The environment itself: its switches and its clock."""
+
+import re
+from typing import Any
+
+from paywright.api.call import Answer, Call, ok, ok_unless_refused
+from paywright.api.parsing import Body
+from paywright import worker
+from paywright.api.clock import move
+from paywright.environments import actions
+from paywright.environments.model import Environment, public
+from paywright.kernel.instants import parse_instant, rfc3339
+from paywright.kernel.refusals import Refusal, invalid_request
+
+_SPAN = re.compile(r"([1-9]\d{0,8})([smhdw])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+class Advance(Body, frozen=True, kw_only=True):
+    """Exactly one of the two: a span such as `31d` (`s m h d w`), or an instant."""
+
+    advance: str | None = None
+    to: str | None = None
+
+
+def read_environment(call: Call) -> Answer:
+    """The environment and its switches; `now` is its business time."""
+    return ok(_shown(call, call.environment))
+
+
+def change_environment(call: Call) -> Answer | Refusal:
+    """Changes the switches named in the body, all or none."""
+    if not isinstance(call.body, dict):
+        return invalid_request("body", "The body is an object of settings.")
+    with call.app.work(call.environment.id) as work:
+        changed = actions.change(work, call.body)
+    return ok_unless_refused(changed, lambda environment: _shown(call, environment))
+
+
+def move_clock(call: Call) -> Answer | Refusal:
+    """Moves business time forward, in a test environment under `sandbox` or `instant`. What falls due meanwhile happens."""
+    to = target(call.body, call.app.now(call.environment.id))
+    if isinstance(to, Refusal):
+        return to
+    return ok_unless_refused(move(call.app, call.environment, to), lambda now: {"now": rfc3339(now)})
+
+
+def read_settled(call: Call) -> Answer | Refusal:
+    """200 when nothing is due or in flight, else 409: whoever moves a clock in steps waits for it."""
+    waiting = worker.waiting(call.app, call.environment)
+    return Refusal("not_settled", {"waiting": waiting}) if waiting else ok({"settled": True})
+
+
+def target(body: Advance, now: int) -> int | Refusal:
+    """Where the clock shall stand, in milliseconds."""
+    if (body.advance is None) == (body.to is None):
+        return invalid_request("advance", "Send `advance` or `to`, one of them.")
+    if body.to is not None:
+        return parse_instant(body.to) or invalid_request("to", "`to` is an instant with its offset, such as 2026-11-20T12:00:00Z.")
+    span = _SPAN.fullmatch(body.advance or "")
+    if span is None:
+        return invalid_request("advance", "`advance` is a number and one of s m h d w, such as 31d.")
+    return now + int(span[1]) * _SECONDS[span[2]] * 1000
+
+
+def _shown(call: Call, environment: Environment) -> dict[str, Any]:
+    return public(environment, rfc3339(call.app.now(environment.id)))

@@ -1,0 +1,166 @@
+"""What a customer has of an item, and the entries that explain it."""
+
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from paywright.api import parsing
+from paywright.api.call import Answer, Call, listed, ok, whole
+from paywright.api.parsing import Body, Listing, Note, Quantity, Query
+from paywright.catalog import queries as catalog_queries
+from paywright.catalog.model import Catalog, Item
+from paywright.kernel.instants import rfc3339, rfc3339_or_none
+from paywright.kernel.model import Customer
+from paywright.kernel.refusals import Refusal, invalid_request
+from paywright.ledger import queries
+from paywright.ledger.model import Entry, ItemState
+
+
+class AsOf(Query, frozen=True, kw_only=True):
+    """`as_of`: an instant of the past or the future, at which the balance is shown."""
+
+    as_of: str | None = None
+
+
+class EntryListing(Listing, frozen=True, kw_only=True):
+    """`as_of` leaves out what came later."""
+
+    as_of: str | None = None
+
+
+class Increase(Body, frozen=True, kw_only=True):
+    """`expires_at`: when the unspent part is lost; never, if left out."""
+
+    quantity: Quantity
+    expires_at: str | None = None
+    note: Note | None = None
+
+
+class Decrease(Body, frozen=True, kw_only=True):
+    """`allow_negative` lets the balance become a debt."""
+
+    quantity: Quantity
+    allow_negative: bool = False
+    note: Note | None = None
+
+
+def list_customer_items(call: Call) -> Answer | Refusal:
+    """Every item of the customer's type, untouched ones too, in catalog order."""
+    as_of = parsing.instant(call.query.as_of, "as_of")
+    if isinstance(as_of, Refusal):
+        return as_of
+    now = call.app.now(call.environment.id)
+    with call.app.database.read() as connection:
+        catalog = catalog_queries.current(connection, call.environment.id)
+        ids = [item_id for item_id, item in catalog.items.items() if item.customer_type == owner_type(call.owner)]
+        if as_of is None:
+            states = queries.item_states(connection, call.environment.id, call.owner, ids, now)
+            return whole([shown(state, catalog.items[state.item_id]) for state in states])
+        rows = []
+        for item_id in ids:
+            state = queries.item_state_as_of(connection, call.environment.id, call.owner, item_id, now, as_of)
+            if isinstance(state, Refusal):
+                return state
+            rows.append(shown(state, catalog.items[item_id]))
+    return whole(rows)
+
+
+def read_item(call: Call) -> Answer | Refusal:
+    """One item: what can be spent now, what is held, what expires when."""
+    as_of = parsing.instant(call.query.as_of, "as_of")
+    if isinstance(as_of, Refusal):
+        return as_of
+    now = call.app.now(call.environment.id)
+    with call.app.database.read() as connection:
+        item = item_of(connection, call)
+        if isinstance(item, Refusal):
+            return item
+        item_id = call.parts["item_id"]
+        if as_of is not None:
+            state = queries.item_state_as_of(connection, call.environment.id, call.owner, item_id, now, as_of)
+            return state if isinstance(state, Refusal) else ok(shown(state, item))
+        return ok(shown(queries.item_states(connection, call.environment.id, call.owner, [item_id], now)[0], item))
+
+
+def list_entries(call: Call) -> Answer | Refusal:
+    """The entries of one balance, newest first. They are never changed or deleted."""
+    query: EntryListing = call.query
+    as_of = parsing.instant(query.as_of, "as_of")
+    if isinstance(as_of, Refusal):
+        return as_of
+    cursor = parsing.read_cursor(query.cursor)
+    if isinstance(cursor, Refusal) or (cursor is not None and not cursor.isdecimal()):
+        return invalid_request("cursor", parsing.CURSOR_UNKNOWN)
+    with call.app.database.read() as connection:
+        item = item_of(connection, call)
+        if isinstance(item, Refusal):
+            return item
+        rows = queries.entries(
+            connection,
+            call.environment.id,
+            call.owner,
+            call.parts["item_id"],
+            before_sequence=None if cursor is None else int(cursor),
+            as_of=as_of,
+            limit=query.limit + 1,
+        )
+    return listed(rows, limit=query.limit, cursor_of=lambda row: parsing.cursor_of(str(row.sequence)), show=entry_shown)
+
+
+def item_of(connection: Connection, call: Call) -> Item | Refusal:
+    """The item the path names, archived ones too: their balances stay readable and usable."""
+    return find_item(catalog_queries.current(connection, call.environment.id), call.parts["item_id"], call.owner)
+
+
+def find_item(catalog: Catalog, item_id: str, customer: Customer) -> Item | Refusal:
+    item = catalog.item(item_id)
+    if item is None:
+        return Refusal("item_not_found")
+    if item.customer_type != owner_type(customer):
+        return Refusal("customer_type_mismatch", {"expected": item.customer_type, "actual": customer.type})
+    return item
+
+
+def owner_type(customer: Customer) -> str:
+    """A guest buys and holds what users do."""
+    return "user" if customer.type == "guest" else customer.type
+
+
+def shown(state: ItemState, item: Item) -> dict[str, Any]:
+    return {
+        "id": state.item_id,
+        "display_name": item.display_name,
+        "quantity": state.quantity,
+        "non_negative_quantity": state.non_negative_quantity,
+        "held": state.held,
+        "expiring": [{"quantity": each.quantity, "expires_at": rfc3339(each.expires_at)} for each in state.expiring],
+        "version": state.version,
+    }
+
+
+def entry_shown(entry: Entry) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "seq": entry.seq,
+        "kind": entry.kind,
+        "quantity": entry.quantity,
+        "delta": entry.delta,
+        "balance_after": entry.balance_after,
+        "held_after": entry.held_after,
+        "at": rfc3339(entry.at),
+        "effective_at": rfc3339(entry.effective_at),
+        "expires_at": rfc3339_or_none(entry.expires_at),
+        "source": entry.source,
+        "note": entry.note,
+        "actor": entry.actor,
+    }
+
+
+def increase(call: Call) -> Answer | Refusal:
+    """Hands over units. They pay a debt first."""
+    raise AssertionError
+
+
+def decrease(call: Call) -> Answer | Refusal:
+    """Spends units, or is refused with 402 `insufficient_quantity` and changes nothing."""
+    raise AssertionError

@@ -1,0 +1,127 @@
+"""
+The route table: every path of the interface, who may ask, and the endpoint that answers.
+
+`None` where the endpoint belongs to a later part of the work: it answers 501 `not_implemented` by its name, so that nothing is a silent 404. The rows
+marked hot are answered in front of the router (`hot.py`) and stand here for authorization and the document.
+"""
+
+from typing import Any
+
+from paywright.api import catalog, checkout, customers, environment, events, health, items, owning, stripe_inbox, tokens
+from paywright.api.route import (
+    ANYONE,
+    ANYONE_ACTS,
+    OPEN,
+    SECRET_ADMIN,
+    SECRET_CATALOG,
+    SECRET_CUSTOMERS,
+    SECRET_LEDGER,
+    SECRET_READS,
+    SECRET_REFUNDS,
+    TOKEN_ACTS,
+    TOKEN_READS,
+    Route,
+)
+from paywright.client import model
+
+Page = model.Page
+C = "/v1/customers/{customer_type}/{customer_id}"
+OWNED = f"{C}/products/{{product_id}}"
+ITEM = f"{C}/items/{{item_id}}"
+SESSION = "/v1/checkout-sessions/{checkout_session_id}"
+
+# fmt: off
+ROUTES: tuple[Route, ...] = (
+    # The public catalog, and the whole of it.
+    Route("GET", "/v1/products", catalog.list_products, ANYONE, shows=Page[model.CatalogProduct]),
+    Route("GET", "/v1/products/{product_id}", catalog.read_product, ANYONE, shows=model.CatalogProduct),
+    Route("GET", "/v1/product-lines", catalog.list_product_lines, ANYONE, shows=Page[model.Named]),
+    Route("GET", "/v1/items", catalog.list_items, ANYONE, shows=Page[model.Named]),
+    Route("GET", "/v1/catalog", catalog.read_catalog, SECRET_READS),
+    Route("PUT", "/v1/catalog", catalog.put_catalog, SECRET_CATALOG, body=Any, shows=model.CatalogApplied),
+    Route("POST", "/v1/catalog/diff", catalog.diff_catalog, SECRET_CATALOG, body=Any, shows=model.CatalogApplied),
+    # A customer: what they own and have.
+    Route("GET", C, customers.read_state, TOKEN_READS, shows=model.CustomerState),
+    Route("GET", f"{C}/products", owning.list_owned_products, TOKEN_READS, shows=Page[model.OwnedProduct]),
+    Route("POST", f"{C}/products", owning.grant_product, SECRET_CUSTOMERS, body=owning.Grant, shows=model.OwnedProduct, once="work", answers="201"),
+    Route("POST", f"{OWNED}/cancel", owning.cancel, TOKEN_ACTS, body=owning.Cancel, shows=model.OwnedProduct, once="phases", calls_stripe=True),
+    Route("POST", f"{OWNED}/resume", owning.resume, TOKEN_ACTS, shows=model.OwnedProduct, once="phases", calls_stripe=True),
+    Route("POST", f"{OWNED}/revoke", owning.revoke, SECRET_CUSTOMERS, body=owning.Revoke, shows=model.OwnedProduct, once="phases", calls_stripe=True),
+    Route("POST", f"{C}/switch-quotes", None, TOKEN_ACTS),
+    Route("POST", f"{C}/switches", None, TOKEN_ACTS),
+    Route("GET", f"{C}/items", items.list_customer_items, TOKEN_READS, query=items.AsOf, shows=Page[model.ItemBalance]),
+    Route("GET", ITEM, items.read_item, TOKEN_READS, query=items.AsOf, shows=model.ItemBalance),  # hot
+    Route("POST", f"{ITEM}/increase", items.increase, SECRET_LEDGER, body=items.Increase, shows=model.ItemBalance, once="own"),  # hot
+    Route("POST", f"{ITEM}/decrease", items.decrease, SECRET_LEDGER, body=items.Decrease, shows=model.ItemBalance, once="own"),  # hot
+    Route("POST", f"{ITEM}/holds", None, SECRET_LEDGER),
+    Route("POST", "/v1/holds/{hold_id}/capture", None, SECRET_LEDGER),
+    Route("POST", "/v1/holds/{hold_id}/release", None, SECRET_LEDGER),
+    Route("POST", "/v1/decreases", None, SECRET_LEDGER),
+    Route("GET", f"{ITEM}/entries", items.list_entries, TOKEN_READS, query=items.EntryListing, shows=Page[model.LedgerEntry]),
+    Route("GET", f"{ITEM}/grants", None, TOKEN_READS),
+    # Buying.
+    Route("POST", "/v1/checkout-sessions", checkout.create_checkout_session, ANYONE_ACTS, body=checkout.NewCheckoutSession,
+          shows=model.CheckoutSession, once="own", calls_stripe=True, answers="201"),
+    Route("GET", SESSION, checkout.read_checkout_session, ANYONE, shows=model.CheckoutSession),
+    Route("POST", f"{SESSION}/sync", checkout.sync_checkout_session, ANYONE_ACTS, shows=model.CheckoutSession, calls_stripe=True),
+    Route("POST", f"{SESSION}/expire", checkout.expire_checkout_session, ANYONE_ACTS, shows=model.CheckoutSession, calls_stripe=True),
+    Route("POST", "/v1/purchase-urls", None, ANYONE_ACTS),
+    Route("POST", "/v1/payment-intents", None, ANYONE_ACTS),
+    Route("POST", f"{C}/portal-sessions", None, TOKEN_ACTS),
+    Route("GET", f"{C}/access", None, TOKEN_READS),
+    # Money.
+    Route("GET", f"{C}/billing", customers.read_billing, TOKEN_READS),
+    Route("POST", f"{C}/setup-intents", None, TOKEN_ACTS),
+    Route("PUT", f"{C}/payment-method", None, TOKEN_ACTS),
+    Route("GET", f"{C}/invoices", None, TOKEN_READS),
+    Route("GET", f"{C}/payments", None, TOKEN_READS),
+    Route("GET", "/v1/payments", None, SECRET_READS),
+    Route("GET", "/v1/payments/{payment_id}", None, SECRET_READS),
+    Route("POST", "/v1/payments/{payment_id}/refunds", None, SECRET_REFUNDS),
+    Route("GET", "/v1/subscriptions", None, SECRET_READS),
+    Route("GET", "/v1/invoices", None, SECRET_READS),
+    Route("GET", "/v1/customers", customers.list_customers, SECRET_READS, query=customers.CustomerListing),
+    # Guests and sign-in.
+    Route("GET", "/v1/claims/{claim_token}", None, ANYONE),
+    Route("POST", f"{C}/claims", None, TOKEN_ACTS),
+    Route("POST", "/v1/sign-in/codes", None, ANYONE),
+    Route("POST", "/v1/sign-in", None, ANYONE),
+    Route("POST", "/v1/customer-tokens", tokens.create_customer_token, SECRET_CUSTOMERS, body=tokens.NewToken, shows=model.CustomerToken,
+          once="work", answers="201"),
+    Route("POST", "/v1/customer-tokens/revoke", tokens.revoke_customer_token, SECRET_CUSTOMERS, body=tokens.RevokedToken, once="work"),
+    Route("GET", f"{C}/stream", None, TOKEN_READS),
+    # What comes in and what goes out.
+    Route("GET", "/v1/stripe-events", stripe_inbox.list_stripe_events, SECRET_READS, query=stripe_inbox.StripeEventListing, shows=Page[model.StripeEvent]),
+    Route("GET", "/v1/stripe-events/{stripe_event_id}", stripe_inbox.read_stripe_event, SECRET_READS, shows=model.StripeEvent),
+    Route("POST", "/v1/stripe-events/{stripe_event_id}/replay", stripe_inbox.replay_stripe_event, SECRET_ADMIN, shows=model.StripeEvent, once="work"),
+    Route("GET", "/v1/events", events.list_events, SECRET_READS, query=events.EventListing, shows=Page[model.Event]),
+    Route("GET", "/v1/hooks", None, SECRET_ADMIN),
+    Route("POST", "/v1/hooks", None, SECRET_ADMIN),
+    Route("GET", "/v1/hooks/{hook_id}", None, SECRET_ADMIN),
+    Route("PATCH", "/v1/hooks/{hook_id}", None, SECRET_ADMIN),
+    Route("DELETE", "/v1/hooks/{hook_id}", None, SECRET_ADMIN),
+    Route("GET", "/v1/hooks/{hook_id}/deliveries", None, SECRET_ADMIN),
+    Route("POST", "/v1/hooks/{hook_id}/deliveries/{delivery_id}/redeliver", None, SECRET_ADMIN),
+    # The environment and its keys.
+    Route("GET", "/v1/environment", environment.read_environment, SECRET_READS, shows=model.EnvironmentShown),
+    Route("PATCH", "/v1/environment", environment.change_environment, SECRET_ADMIN, body=Any, shows=model.EnvironmentShown),
+    Route("POST", "/v1/environment/clock", environment.move_clock, SECRET_ADMIN, body=environment.Advance, shows=model.ClockShown,
+          once="phases", calls_stripe=True),
+    Route("GET", "/v1/environment/settled", environment.read_settled, SECRET_READS),
+    Route("GET", "/v1/keys", tokens.list_keys, SECRET_ADMIN, shows=Page[model.ApiKey]),
+    Route("POST", "/v1/keys", tokens.create_key, SECRET_ADMIN, body=tokens.NewKey, shows=model.ApiKey, once="work", answers="201"),
+    Route("DELETE", "/v1/keys/{key_id}", tokens.revoke_key, SECRET_ADMIN, shows=model.ApiKey),
+    Route("GET", "/v1/audit", None, SECRET_ADMIN),
+    Route("GET", "/v1/metrics/revenue", None, SECRET_READS),
+    Route("POST", "/v1/reconcile", None, SECRET_ADMIN),
+    # Stripe's door, answered in front of the router, and the machine's own questions.
+    Route("POST", "/webhooks/stripe/{environment}", stripe_inbox.receive, OPEN, body=Any),  # hot
+    Route("GET", "/healthz", health.healthz, OPEN),
+    Route("GET", "/readyz", health.readyz, OPEN),
+    Route("GET", "/metrics", health.metrics, OPEN),
+    Route("GET", "/openapi.json", health.openapi_document, OPEN),
+    Route("GET", "/docs", health.docs_page, OPEN),
+    Route("GET", "/docs/style.css", health.docs_style, OPEN),
+)
+# fmt: on
+

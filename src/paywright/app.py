@@ -1,0 +1,71 @@
+"""Builds what actions take: the `App`, on a database that is up to date, with the environments of its first start."""
+
+from paywright.engine.app import App
+from paywright.environments import actions, queries
+from paywright.environments.model import Environment
+from paywright.kernel.model import Mode, Provider
+from paywright.kernel.refusals import Refusal
+from paywright.kernel.settings import Settings
+from paywright.ledger.queries import has_entries
+from paywright.ownership.queries import has_owners
+from paywright.storage.database import Database
+from paywright.storage.migrate import require_current, revisions, upgrade
+from paywright.storage.work import Work
+
+
+class UnknownEnvironment(Exception):
+    """The environment that was asked for does not exist; the message says how to make it."""
+
+
+def open_app(settings: Settings, *, provider: Provider = "stripe") -> App:
+    """
+    An App whose database is at the newest revision, with the selected environment in it. A new SQLite file is filled; any other database that is
+    behind raises `SchemaOutdated`. The first start makes the environment `test` (with `provider`); another one must have been made before.
+    """
+    if is_new_sqlite(settings.database_url):
+        upgrade(settings.database_url)
+    app = App(settings)
+    try:
+        require_current(app.database)
+        select_environment(app, settings.environment, provider=provider)
+    except BaseException:
+        app.close()
+        raise
+    return app
+
+
+def is_new_sqlite(database_url: str) -> bool:
+    """True for a SQLite database without tables. It belongs to whoever starts first, so nobody has to migrate it by hand."""
+    database = Database(database_url)
+    try:
+        return database.dialect == "sqlite" and revisions(database)[0] is None
+    finally:
+        database.close()
+
+
+def select_environment(app: App, environment_id: str, *, provider: Provider = "stripe") -> Environment:
+    found = app.environment(environment_id)
+    if found is not None:
+        return found
+    if environment_id != "test":
+        raise UnknownEnvironment(f"there is no environment `{environment_id}`: run `paywright environments create {environment_id}`")
+    made = create_environment(app, environment_id, mode="test", provider=provider)
+    assert not isinstance(made, Refusal), made
+    return made
+
+
+def create_environment(app: App, environment_id: str, *, mode: Mode, provider: Provider) -> Environment | Refusal:
+    with app.work(environment_id) as work:
+        return actions.create(work, mode=mode, provider=provider)
+
+
+def every_environment(app: App) -> list[Environment]:
+    with app.database.read() as connection:
+        return queries.every_environment(connection)
+
+
+def is_in_use(work: Work, kind: str, thing_id: str) -> bool:
+    """Whether an item has entries or a product has or had owners: `catalog.actions.apply` asks, and rooms to its right know."""
+    if kind == "item":
+        return has_entries(work.connection, work.environment_id, thing_id)
+    return has_owners(work.connection, work.environment_id, thing_id)

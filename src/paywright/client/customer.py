@@ -1,0 +1,263 @@
+"""One customer, and one balance of theirs: the handles of the surface."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from paywright.client import model
+from paywright.client.errors import InsufficientQuantity
+from paywright.client.transport import segment, without_none
+from paywright.kernel.model import Customer, CustomerType
+
+if TYPE_CHECKING:
+    from paywright.client.surface import Surface
+
+Shown = TypeVar("Shown")
+
+
+class CustomerHandle:
+    """One customer. Making a handle asks nothing; whether the id exists is your own affair."""
+
+    def __init__(self, surface: "Surface", customer_type: CustomerType, customer_id: str) -> None:
+        self.customer = Customer(customer_type, customer_id)
+        self._surface = surface
+        self._path = f"/v1/customers/{customer_type}/{segment(customer_id)}"
+
+    @property
+    def id(self) -> str:
+        return self.customer.id
+
+    def get_state(self) -> model.CustomerState:
+        """Products, items and billing at once, with the `version` that rises with every change."""
+        return self._call("GET", "", model.CustomerState)
+
+    def list_products(self) -> list[model.OwnedProduct]:
+        """What they own now, newest first."""
+        return self._call("GET", "/products", model.Page[model.OwnedProduct]).data
+
+    def owns(self, product_id: str) -> bool:
+        """Whether they own it, with access."""
+        return any(product.product_id == product_id and product.access for product in self.list_products())
+
+    def grant_product(
+        self,
+        product: str | dict[str, Any],
+        *,
+        price_id: str | None = None,
+        quantity: int = 1,
+        reason: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> model.OwnedProduct:
+        """Gives a product without money: one of the catalog by id, or one described inline."""
+        body = without_none({**_product(product), "price_id": price_id, "quantity": quantity, "reason": reason})
+        return self._call("POST", "/products", model.OwnedProduct, body=body, idempotency_key=idempotency_key)
+
+    def cancel_subscription(
+        self, product_id: str, *, at: Literal["period_end", "now"] = "period_end", idempotency_key: str | None = None
+    ) -> model.OwnedProduct:
+        """By product or owned product id. At the period's end access stays until then."""
+        path = f"/products/{segment(product_id)}/cancel"
+        return self._call("POST", path, model.OwnedProduct, body={"at": at}, idempotency_key=idempotency_key)
+
+    def resume_subscription(self, product_id: str, *, idempotency_key: str | None = None) -> model.OwnedProduct:
+        """Takes back whatever is scheduled."""
+        return self._call(
+            "POST", f"/products/{segment(product_id)}/resume", model.OwnedProduct, idempotency_key=idempotency_key
+        )
+
+    def revoke_product(
+        self, product_id: str, *, quantity: int | None = None, idempotency_key: str | None = None
+    ) -> model.OwnedProduct:
+        """Ends any purchase now, without a refund."""
+        path, body = f"/products/{segment(product_id)}/revoke", without_none({"quantity": quantity})
+        return self._call("POST", path, model.OwnedProduct, body=body, idempotency_key=idempotency_key)
+
+    def list_items(self) -> "list[ItemHandle]":
+        """Every item of this kind of customer, untouched ones too."""
+        return [
+            ItemHandle(self, balance) for balance in self._call("GET", "/items", model.Page[model.ItemBalance]).data
+        ]
+
+    def get_item(self, item_id: str, *, as_of: datetime | None = None) -> "ItemHandle":
+        """What they have of it. `NotFound` for an item that is not in the catalog."""
+        query = {"as_of": None if as_of is None else as_of.isoformat()}
+        return ItemHandle(self, self._call("GET", f"/items/{segment(item_id)}", model.ItemBalance, query=query))
+
+    def create_checkout_session(
+        self,
+        line_items: Sequence[dict[str, Any]],
+        *,
+        success_url: str,
+        cancel_url: str,
+        currency: str | None = None,
+        customer_email: str | None = None,
+        promotion_codes: bool | None = None,
+        metadata: dict[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> model.CheckoutSession:
+        """Opens a checkout of `[{"product_id": …, "price_id"?: …, "quantity"?: …}]`; `url` is where to send the buyer."""
+        body = without_none(
+            {
+                "customer": self.customer,
+                "line_items": list(line_items),
+                "success_url": success_url,
+                "cancel_url": cancel_url,
+                "currency": currency,
+                "customer_email": customer_email,
+                "promotion_codes": promotion_codes,
+                "metadata": metadata,
+            }
+        )
+        return self._surface._call(
+            "POST", "/v1/checkout-sessions", model.CheckoutSession, body=body, idempotency_key=idempotency_key
+        )
+
+    def create_checkout_url(
+        self,
+        product: str | dict[str, Any],
+        *,
+        success_url: str,
+        cancel_url: str,
+        price_id: str | None = None,
+        quantity: int = 1,
+        currency: str | None = None,
+        customer_email: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> str:
+        """Where to send the buyer of one product. `{CHECKOUT_SESSION_ID}` in the URLs is replaced."""
+        line_item = without_none({**_product(product), "price_id": price_id, "quantity": quantity})
+        session = self.create_checkout_session(
+            [line_item],
+            success_url=success_url,
+            cancel_url=cancel_url,
+            currency=currency,
+            customer_email=customer_email,
+            idempotency_key=idempotency_key,
+        )
+        assert session.url is not None, f"the checkout session {session.id} is {session.status}"
+        return session.url
+
+    def get_billing(self) -> dict[str, Any]:
+        return self._call("GET", "/billing", dict[str, Any])
+
+    def list_invoices(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[dict[str, Any]]:
+        return self._call("GET", "/invoices", model.Page[dict[str, Any]], query={"limit": limit, "cursor": cursor})
+
+    def list_payments(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[model.Payment]:
+        return self._call("GET", "/payments", model.Page[model.Payment], query={"limit": limit, "cursor": cursor})
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        shows: type[Shown],
+        *,
+        query: dict[str, Any] | None = None,
+        body: Any = None,
+        idempotency_key: str | None = None,
+    ) -> Shown:
+        return self._surface._call(
+            method, f"{self._path}{path}", shows, query=query, body=body, idempotency_key=idempotency_key
+        )
+
+
+class User(CustomerHandle):
+    """One of your users."""
+
+
+class Team(CustomerHandle):
+    """One of your teams."""
+
+
+class Custom(CustomerHandle):
+    """Anything else that may own something."""
+
+
+class Guest(CustomerHandle):
+    """Somebody known by a claim token only."""
+
+
+class ItemHandle:
+    """One customer's balance of one item, as the last answer showed it. Each call brings it up to date."""
+
+    def __init__(self, owner: CustomerHandle, balance: model.ItemBalance) -> None:
+        self._owner = owner
+        self.balance = balance
+
+    @property
+    def id(self) -> str:
+        return self.balance.id
+
+    @property
+    def display_name(self) -> str:
+        return self.balance.display_name
+
+    @property
+    def quantity(self) -> int:
+        """What can be spent now; below zero when there is debt."""
+        return self.balance.quantity
+
+    @property
+    def non_negative_quantity(self) -> int:
+        return self.balance.non_negative_quantity
+
+    @property
+    def held(self) -> int:
+        return self.balance.held
+
+    @property
+    def expiring(self) -> list[model.ExpiringUnits]:
+        return self.balance.expiring
+
+    def refresh(self) -> "ItemHandle":
+        """Asks again."""
+        self.balance = self._owner._call("GET", f"/items/{segment(self.id)}", model.ItemBalance)
+        return self
+
+    def increase_quantity(
+        self,
+        quantity: int,
+        *,
+        expires_at: datetime | None = None,
+        note: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> int:
+        """Hands over units; answers what can be spent now."""
+        body = without_none({"quantity": quantity, "expires_at": expires_at, "note": note})
+        return self._change("increase", body, idempotency_key)
+
+    def decrease_quantity(
+        self,
+        quantity: int,
+        *,
+        allow_negative: bool = False,
+        note: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> int:
+        """Spends units; answers what is left. `InsufficientQuantity` when there are too few, unless debt is allowed."""
+        body = without_none({"quantity": quantity, "allow_negative": allow_negative or None, "note": note})
+        return self._change("decrease", body, idempotency_key)
+
+    def try_decrease_quantity(
+        self, quantity: int, *, note: str | None = None, idempotency_key: str | None = None
+    ) -> bool:
+        """True once the units are spent for good; False when there were too few, and then nothing has changed. Never goes below zero."""
+        try:
+            self.decrease_quantity(quantity, note=note, idempotency_key=idempotency_key)
+        except InsufficientQuantity:
+            return False
+        return True
+
+    def list_entries(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[model.LedgerEntry]:
+        """Why the balance is what it is, newest first."""
+        path = f"/items/{segment(self.id)}/entries"
+        return self._owner._call("GET", path, model.Page[model.LedgerEntry], query={"limit": limit, "cursor": cursor})
+
+    def _change(self, verb: str, body: dict[str, Any], idempotency_key: str | None) -> int:
+        path = f"/items/{segment(self.id)}/{verb}"
+        self.balance = self._owner._call("POST", path, model.ItemBalance, body=body, idempotency_key=idempotency_key)
+        return self.balance.quantity
+
+
+def _product(product: str | dict[str, Any]) -> dict[str, Any]:
+    return {"product_id": product} if isinstance(product, str) else {"product": product}

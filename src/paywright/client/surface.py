@@ -1,0 +1,194 @@
+"""
+The surface: what one can ask of Paywright, the same over HTTP and in process.
+
+`async_surface.py` and `async_customer.py` are made from this file and `customer.py` by `scripts/make_async_surface.py`: write here, run that.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar
+
+from paywright.client import model
+from paywright.client.customer import Custom, CustomerHandle, Guest, Team, User
+from paywright.client.transport import Transport, segment, without_none
+from paywright.kernel.model import Customer, CustomerType
+
+Shown = TypeVar("Shown")
+
+
+class Surface:
+    """A server's or an engine's whole offer, in one environment."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def user(self, user_id: str) -> User:
+        """A handle on one of your users, by your own id. Nothing is asked until something is asked of it."""
+        return User(self, "user", user_id)
+
+    def team(self, team_id: str) -> Team:
+        return Team(self, "team", team_id)
+
+    def custom(self, custom_id: str) -> Custom:
+        """Anything else that may own something. Secret keys only."""
+        return Custom(self, "custom", custom_id)
+
+    def guest(self, claim_token: str) -> Guest:
+        """Whoever bought without an account, by their claim token."""
+        return Guest(self, "guest", claim_token)
+
+    def list_products(self) -> list[model.CatalogProduct]:
+        """The public catalog, in catalog order."""
+        return self._call("GET", "/v1/products", model.Page[model.CatalogProduct]).data
+
+    def get_product(self, product_id: str) -> model.CatalogProduct:
+        return self._call("GET", f"/v1/products/{segment(product_id)}", model.CatalogProduct)
+
+    def list_product_lines(self) -> list[model.Named]:
+        return self._call("GET", "/v1/product-lines", model.Page[model.Named]).data
+
+    def list_items(self) -> list[model.Named]:
+        return self._call("GET", "/v1/items", model.Page[model.Named]).data
+
+    def get_catalog(self) -> dict[str, Any]:
+        """The whole catalog, in the shape `put_catalog` takes."""
+        return self._call("GET", "/v1/catalog", dict[str, Any])
+
+    def put_catalog(self, catalog: dict[str, Any]) -> model.CatalogApplied:
+        """Puts a whole catalog in force. `RuleBroken` with `facts["problems"]` when it is not valid; the old one then stays."""
+        return self._call("PUT", "/v1/catalog", model.CatalogApplied, body=catalog)
+
+    def diff_catalog(self, catalog: dict[str, Any]) -> model.CatalogApplied:
+        """What `put_catalog` would change. Nothing is written."""
+        return self._call("POST", "/v1/catalog/diff", model.CatalogApplied, body=catalog)
+
+    def get_checkout_session(self, checkout_session_id: str) -> model.CheckoutSession:
+        return self._call("GET", f"/v1/checkout-sessions/{segment(checkout_session_id)}", model.CheckoutSession)
+
+    def sync_checkout_session(self, checkout_session_id: str) -> model.CheckoutSession:
+        """Asks Stripe now, and fulfils what is paid: call it on your success page and show what it says."""
+        return self._call("POST", f"/v1/checkout-sessions/{segment(checkout_session_id)}/sync", model.CheckoutSession)
+
+    def expire_checkout_session(self, checkout_session_id: str) -> model.CheckoutSession:
+        return self._call("POST", f"/v1/checkout-sessions/{segment(checkout_session_id)}/expire", model.CheckoutSession)
+
+    def list_payments(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[model.Payment]:
+        """Newest first."""
+        return self._call("GET", "/v1/payments", model.Page[model.Payment], query={"limit": limit, "cursor": cursor})
+
+    def get_payment(self, payment_id: str) -> model.Payment:
+        return self._call("GET", f"/v1/payments/{segment(payment_id)}", model.Payment)
+
+    def list_subscriptions(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[dict[str, Any]]:
+        return self._call(
+            "GET", "/v1/subscriptions", model.Page[dict[str, Any]], query={"limit": limit, "cursor": cursor}
+        )
+
+    def list_invoices(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[dict[str, Any]]:
+        return self._call("GET", "/v1/invoices", model.Page[dict[str, Any]], query={"limit": limit, "cursor": cursor})
+
+    def list_customers(
+        self, *, type: CustomerType | None = None, limit: int | None = None, cursor: str | None = None
+    ) -> model.Page[dict[str, Any]]:
+        """Customers that were ever written."""
+        query = {"type": type, "limit": limit, "cursor": cursor}
+        return self._call("GET", "/v1/customers", model.Page[dict[str, Any]], query=query)
+
+    def list_events(
+        self,
+        *,
+        type: str | None = None,
+        customer: Customer | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> model.Page[model.Event]:
+        """What Paywright tells the world, newest first."""
+        query = {
+            "type": type,
+            "customer_type": None if customer is None else customer.type,
+            "customer_id": None if customer is None else customer.id,
+            "limit": limit,
+            "cursor": cursor,
+        }
+        return self._call("GET", "/v1/events", model.Page[model.Event], query=query)
+
+    def list_stripe_events(
+        self, *, type: str | None = None, status: str | None = None, limit: int | None = None, cursor: str | None = None
+    ) -> model.Page[model.StripeEvent]:
+        """The inbox, newest first."""
+        query = {"type": type, "status": status, "limit": limit, "cursor": cursor}
+        return self._call("GET", "/v1/stripe-events", model.Page[model.StripeEvent], query=query)
+
+    def get_stripe_event(self, stripe_event_id: str) -> model.StripeEvent:
+        return self._call("GET", f"/v1/stripe-events/{segment(stripe_event_id)}", model.StripeEvent)
+
+    def replay_stripe_event(self, stripe_event_id: str) -> model.StripeEvent:
+        """Makes it due again. Safe at any time: no fact has its effect twice."""
+        return self._call("POST", f"/v1/stripe-events/{segment(stripe_event_id)}/replay", model.StripeEvent)
+
+    def get_environment(self) -> model.EnvironmentShown:
+        return self._call("GET", "/v1/environment", model.EnvironmentShown)
+
+    def update_environment(self, **changes: Any) -> model.EnvironmentShown:
+        """Changes the switches named, all or none."""
+        return self._call("PATCH", "/v1/environment", model.EnvironmentShown, body=changes)
+
+    def advance_clock(self, span: str | None = None, *, to: datetime | None = None) -> datetime:
+        """Moves business time forward by `31d` (`s m h d w`), or to an instant. Test environments with the sandbox or `instant` only."""
+        body = without_none({"advance": span, "to": to})
+        return self._call("POST", "/v1/environment/clock", model.ClockShown, body=body).now
+
+    def create_customer_token(
+        self, customers: Sequence[Customer | CustomerHandle], *, ttl_s: int, scopes: Sequence[str] | None = None
+    ) -> model.CustomerToken:
+        """A token for a browser, which acts for these customers and nobody else."""
+        named = [each.customer if isinstance(each, CustomerHandle) else each for each in customers]
+        body = without_none({"customers": named, "ttl_s": ttl_s, "scopes": scopes})
+        return self._call("POST", "/v1/customer-tokens", model.CustomerToken, body=body)
+
+    def revoke_customer_tokens(self, *, token: str | None = None, customer: Customer | None = None) -> None:
+        """Takes back one token, or everything issued for a customer so far. It acts within a second."""
+        body = without_none({"token": token, "customer": customer})
+        self._call("POST", "/v1/customer-tokens/revoke", dict[str, Any], body=body)
+
+    def list_keys(self) -> list[model.ApiKey]:
+        return self._call("GET", "/v1/keys", model.Page[model.ApiKey]).data
+
+    def create_key(
+        self,
+        kind: Literal["secret", "publishable"] = "secret",
+        *,
+        scopes: Sequence[str] | None = None,
+        name: str | None = None,
+    ) -> model.ApiKey:
+        """`key` of the answer is shown this once."""
+        return self._call(
+            "POST", "/v1/keys", model.ApiKey, body=without_none({"kind": kind, "scopes": scopes, "name": name})
+        )
+
+    def revoke_key(self, key_id: str) -> model.ApiKey:
+        return self._call("DELETE", f"/v1/keys/{segment(key_id)}", model.ApiKey)
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        shows: type[Shown],
+        *,
+        query: dict[str, Any] | None = None,
+        body: Any = None,
+        idempotency_key: str | None = None,
+    ) -> Shown:
+        return self._transport.call(method, path, shows, query=query, body=body, idempotency_key=idempotency_key)

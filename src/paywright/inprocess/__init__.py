@@ -1,0 +1,108 @@
+"""
+The whole engine in your process: `Paywright()`. Synchronous, thread-safe; `AsyncPaywright` is the same, awaited.
+
+It has the methods of `paywright.client`, and calls what the HTTP routes call, without a socket. SQLAlchemy, the database driver and `stripe` load
+when one is constructed or first used.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from paywright.client import model
+from paywright.client.async_surface import AsyncSurface
+from paywright.client.errors import (
+    AuthenticationFailed,
+    Conflict,
+    InsufficientQuantity,
+    InvalidRequest,
+    NotFound,
+    PaymentRequired,
+    PaywrightError,
+    PermissionDenied,
+    RuleBroken,
+    Unavailable,
+)
+from paywright.client.surface import Surface
+
+if TYPE_CHECKING:
+    from paywright.engine.app import App
+
+
+class Paywright(Surface):
+    """
+    Settings come from the environment, `.env` and `paywright.toml`; arguments win over them.
+
+    `catalog` is a file or a dict in the shape of `PUT /v1/catalog`: it is put in force where it differs, in test environments only.
+    """
+
+    def __init__(
+        self,
+        *,
+        database_url: str | None = None,
+        catalog: "str | dict[str, Any] | None" = None,
+        environment: str | None = None,
+        stripe_secret_key: str | None = None,
+        secret: str | None = None,
+        **settings: Any,
+    ) -> None:
+        from paywright.inprocess.transport import InProcess, started
+
+        given = {
+            "database_url": database_url,
+            "environment": environment,
+            "stripe_secret_key": stripe_secret_key,
+            "secret": secret,
+        }
+        self._app = started(catalog, {**given, **settings})
+        super().__init__(InProcess(self._app))
+
+    @property
+    def app(self) -> "App":
+        """The engine, for what has no method here."""
+        return self._app
+
+
+class AsyncPaywright(AsyncSurface):
+    """As `Paywright`, awaited. Spending and reading items waits for the batch, not for a thread; construct it before the loop is busy."""
+
+    def __init__(
+        self,
+        *,
+        database_url: str | None = None,
+        catalog: "str | dict[str, Any] | None" = None,
+        environment: str | None = None,
+        stripe_secret_key: str | None = None,
+        secret: str | None = None,
+        **settings: Any,
+    ) -> None:
+        from paywright.inprocess.transport import AsyncInProcess, started
+
+        given = {
+            "database_url": database_url,
+            "environment": environment,
+            "stripe_secret_key": stripe_secret_key,
+            "secret": secret,
+        }
+        self._app = started(catalog, {**given, **settings})
+        super().__init__(AsyncInProcess(self._app))
+
+    @property
+    def app(self) -> "App":
+        """The engine, for what has no method here."""
+        return self._app
+
+
+__all__ = [
+    "AsyncPaywright",
+    "AuthenticationFailed",
+    "Conflict",
+    "InsufficientQuantity",
+    "InvalidRequest",
+    "NotFound",
+    "PaymentRequired",
+    "Paywright",
+    "PaywrightError",
+    "PermissionDenied",
+    "RuleBroken",
+    "Unavailable",
+    "model",
+]
