@@ -32,9 +32,11 @@ def main() -> None:
         sys.exit(f"cannot listen on {wish.host}:{wish.port}: {error.strerror}")
     store = Store(wish.data, None if wish.seed is None else str(wish.seed))
     ready = threading.Event()
-    server = AnnouncingServer(configured(Engine(store)), ready)
+    engine = Engine(store)
+    engine.origin = url_of(listener, wish.host)
+    server = AnnouncingServer(configured(engine), ready)
     facts = {
-        "url": url_of(listener, wish.host),
+        "url": engine.origin,
         "secret_key": store.default.secret_key,
         "publishable_key": store.default.publishable_key,
     }

@@ -31,10 +31,9 @@ class Engine:
         self.store = store
         self.deliveries = Deliveries(store)
         self.check = check
-        self.committed: list[Delivery] = []
-        self.advancing: set[str] = set()
         self.origin = "http://127.0.0.1"
         """`http://host:port` as the last client wrote it; addresses of pages begin with it."""
+        self.advancing: set[str] = set()
 
     @contextmanager
     def work(
@@ -55,9 +54,13 @@ class Engine:
     def open(self, account: Account, request_id: str | None = None, idempotency_key: str | None = None) -> Work:
         platform = self.store.accounts.get(account.parent or "")
         work = Work(
-            account, account.clock.now(), request_id=request_id, idempotency_key=idempotency_key, platform=platform
+            account,
+            account.clock.now(),
+            request_id=request_id,
+            idempotency_key=idempotency_key,
+            platform=platform,
+            origin=self.origin,
         )
-        work.origin = self.origin
         if self.check:
             check = self.check
             work.check_event = lambda event: check("event", event)

@@ -41,11 +41,11 @@ def smallest_charge(currency: str) -> int:
     return SMALLEST_CHARGE.get(currency, SMALLEST_ELSEWHERE)
 
 
-def currency_of(text: str) -> str:
+def currency_of(text: str, param: str = "currency") -> str:
     """In lower case; three letters, or refused."""
     currency = text.lower()
     if len(currency) != 3 or not currency.isalpha():
-        raise invalid(f"Invalid currency: {text}.", param="currency")
+        raise invalid(f"Invalid currency: {text}.", param=param)
     return currency
 
 

@@ -25,6 +25,7 @@ class Work:
         request_id: str | None = None,
         idempotency_key: str | None = None,
         platform: Account | None = None,
+        origin: str = "http://127.0.0.1",
     ) -> None:
         """`now` is the account clock; a machine that serves a customer on a test clock asks `now_of`."""
         self.account = account
@@ -32,7 +33,7 @@ class Work:
         self.request_id = request_id
         self.idempotency_key = idempotency_key
         self.platform = platform
-        self.origin = ""
+        self.origin = origin
         """Begins the address of a page: `f"{work.origin}/c/pay/{id}"`."""
         self.held: dict[str, Json] = {}
         self.saved: dict[str, Json] = {}

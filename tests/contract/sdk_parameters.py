@@ -177,6 +177,16 @@ def expandable_paths(node: ast.ClassDef, prefix: str) -> Iterator[str]:
                     yield from expandable_paths(inner[word], f"{prefix}{field.target.id}.")
 
 
+def api_version() -> str:
+    (versions,) = classes("stripe._api_version").values()
+    (current,) = [
+        node.value
+        for node in versions.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "CURRENT"
+    ]
+    return str(ast.literal_eval(current))
+
+
 @cache
 def catalogue_text() -> str:
     shapes = Shapes()
@@ -184,9 +194,7 @@ def catalogue_text() -> str:
     for key, where in sorted(routes().items()):
         number = shapes.of_class(*where) if where else shapes.number_by_line.setdefault("", len(shapes.number_by_line))
         lines.append(f"{key} #{number}")
-    version = ast.literal_eval(
-        next(n for n in module_tree("stripe._api_version").body[0].body if isinstance(n, ast.Assign)).value
-    )  # type: ignore[attr-defined]
+    version = api_version()
     parts = [
         f"# Written by tests/contract/sdk_parameters.py from the stripe package, API {version}. Do not edit.",
         "[routes]",

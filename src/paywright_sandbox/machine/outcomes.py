@@ -11,8 +11,13 @@ from typing import Literal
 from ..errors import Json
 from ..work import Work
 
-Outcome = Literal["succeeded", "payment_failed", "processing", "requires_action", "requires_capture", "canceled"]
-"""For a Payment Intent. A Setup Intent tells `succeeded`, `payment_failed`, `requires_action` and `canceled` too."""
+Outcome = Literal[
+    "charged", "succeeded", "payment_failed", "processing", "requires_action", "requires_capture", "canceled"
+]
+"""
+Of a Payment Intent; `charged` comes just before `succeeded`, when the method is saved and the intent has not spoken yet.
+A Setup Intent tells `succeeded`, `payment_failed`, `requires_action` and `canceled` too.
+"""
 
 Hearer = Callable[[Work, Json, Json, Outcome], None]
 HEARERS: dict[str, Hearer] = {}

@@ -1,5 +1,25 @@
 """The routes under /v1/, a file per noun. Importing this package fills the table in routing.py."""
 
-from . import customers, events, webhook_endpoints
+from . import (
+    balance,
+    charges,
+    customers,
+    events,
+    payment_intents,
+    payment_methods,
+    products,
+    setup_intents,
+    webhook_endpoints,
+)
 
-LOADED = (customers, events, webhook_endpoints)
+LOADED = (
+    balance,
+    charges,
+    customers,
+    events,
+    payment_intents,
+    payment_methods,
+    products,
+    setup_intents,
+    webhook_endpoints,
+)
