@@ -280,10 +280,11 @@ def _save_parts(work: Work, opened: Opened, mine: dict[str, str]) -> None:
         if opened.grants_before.get(grant.id) != grant:
             assert grant.id, "a grant without an entry"
             values = msgspec.structs.asdict(grant)
+            values["item_key"] = values.pop("key")
             upsert(
                 work,
                 item_grants,
-                {**mine, **values, "item_key": values.pop("key")},
+                {**mine, **values},
                 key=("environment_id", "customer", "item_id", "id"),
             )
     for item in opened.account.included:
