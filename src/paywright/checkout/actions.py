@@ -1,9 +1,9 @@
 """
 Buying.
 
-`start` decides, makes sure of the Stripe Customer, commits our row with exactly what Stripe will be sent, and only then calls Stripe, with a key made
-of that row's id: however often it is repeated, and wherever it was cut off, Stripe makes one session. `sync` asks Stripe how things stand; `expire` ends
-an open one.
+`start` decides, makes sure of the Stripe Customer, commits our row with exactly what Stripe will be sent, and only then calls Stripe, with a key
+made of that row's id: however often it is repeated, and wherever it was cut off, Stripe makes one session. `sync` asks Stripe how things stand;
+`expire` ends an open one.
 """
 
 from typing import Any
@@ -61,7 +61,7 @@ def start(
     for _ in range(ROUNDS_MAX):
         begun = _begin(app, environment, asked, key, renews)
         if isinstance(begun, Refusal):
-            return begun
+            return begun if key is None else _kept_refusal(app, environment, key, begun)
         if isinstance(begun, CheckoutSession):
             return go_on(app, environment, begun)
         for other in begun:
@@ -157,10 +157,25 @@ def recover(app: App, environment: Environment, session_id: str) -> None:
 def _earlier(app: App, environment: Environment, key: IdempotencyKey) -> CheckoutSession | Refusal | None:
     with app.work(environment.id) as work:
         kept = idempotency.look(work, key)
-        if kept is None or isinstance(kept, Refusal):
-            return kept
-        assert kept.subject_id is not None, "a checkout's key points at its session"
-        return queries.session(work.connection, environment.id, kept.subject_id)
+        return kept if kept is None or isinstance(kept, Refusal) else _behind(work, kept)
+
+
+def _behind(work: Work, kept: idempotency.Kept) -> CheckoutSession | Refusal | None:
+    """A key points at its session, or holds the refusal it met."""
+    if kept.subject_id is not None:
+        return queries.session(work.connection, work.environment_id, kept.subject_id)
+    assert kept.body is not None
+    return msgspec.json.decode(kept.body, type=Refusal)
+
+
+def _kept_refusal(app: App, environment: Environment, key: IdempotencyKey, refusal: Refusal) -> Refusal:
+    """A refusal is an answer like any other: a repeat gets it again, whatever has become possible since."""
+    with app.work(environment.id) as work:
+        if refusal.status in idempotency.STORED_STATUSES and refusal.code != "idempotency_key_reused":
+            kept = idempotency.claim(work, key)
+            if kept is None:
+                idempotency.store(work, key, refusal.status, msgspec.json.encode(refusal).decode())
+    return refusal
 
 
 def _begin(
@@ -202,8 +217,7 @@ def _claimed_by_twin(
     if kept.subject_id == renews and renews is not None:
         idempotency.point_at(work, key, session_id)
         return None
-    assert kept.subject_id is not None
-    return queries.session(work.connection, work.environment_id, kept.subject_id)
+    return _behind(work, kept)
 
 
 def _decide(app: App, environment: Environment, asked: StartCheckout) -> tuple[ResolvedLine, ...] | Refusal:
