@@ -48,7 +48,9 @@ def select_environment(app: App, environment_id: str, *, provider: Provider = "s
     if found is not None:
         return found
     if environment_id != "test":
-        raise UnknownEnvironment(f"there is no environment `{environment_id}`: run `paywright environments create {environment_id}`")
+        raise UnknownEnvironment(
+            f"there is no environment `{environment_id}`: run `paywright environments create {environment_id}`"
+        )
     made = create_environment(app, environment_id, mode="test", provider=provider)
     assert not isinstance(made, Refusal), made
     return made

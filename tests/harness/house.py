@@ -33,7 +33,10 @@ CATALOG: dict[str, Any] = {
         "pack": {
             "display_name": "100 credits",
             "stackable": True,
-            "prices": {"once": {"amounts": {"usd": "10.00"}}, "hidden": {"amounts": {"usd": "5.00"}, "server_only": True}},
+            "prices": {
+                "once": {"amounts": {"usd": "10.00"}},
+                "hidden": {"amounts": {"usd": "5.00"}, "server_only": True},
+            },
             "included_items": {"credits": {"quantity": 100, "expires": "never"}},
             "metadata": {"client": {"badge": "gold"}, "server": {"cost_centre": "A7"}},
         },
@@ -46,7 +49,9 @@ CATALOG: dict[str, Any] = {
 class House:
     """`get`, `post` … send with the secret key; `key=` sends another credential, `key=None` none."""
 
-    def __init__(self, database_url: str, *, catalog: dict[str, Any] | None = None, provider: Provider = "instant") -> None:
+    def __init__(
+        self, database_url: str, *, catalog: dict[str, Any] | None = None, provider: Provider = "instant"
+    ) -> None:
         self.app = doors.open_app(Settings(database_url=database_url, secret=SECRET), provider=provider)
         with self.app.work("test") as work:
             applied = apply(work, CATALOG if catalog is None else catalog, is_in_use=doors.is_in_use)
@@ -88,7 +93,9 @@ class House:
         self.server.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.http.close()
         self.server.stop()
         self.app.close()

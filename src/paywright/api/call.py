@@ -1,8 +1,8 @@
 """
 One request, whichever way it came: over HTTP, or from a `Paywright` in the same process.
 
-Nothing in here knows a web framework. `Request` is what came in, `Call` is what an endpoint is handed once we know who asks and what for, and `Answer`
-is what it gives back.
+Nothing in here knows a web framework. `Request` is what came in, `Call` is what an endpoint is handed once we know who asks and what for, and
+`Answer` is what it gives back.
 """
 
 from collections.abc import Sequence

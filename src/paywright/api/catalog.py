@@ -53,7 +53,14 @@ def put_catalog(call: Call) -> Answer | Refusal:
         applied = actions.apply(work, call.body, is_in_use=is_in_use, origin="api", actor=call.caller.actor)
     if isinstance(applied, Refusal):
         return applied
-    return ok({**views.wire(applied.catalog), **_changes(applied.changes), "changed": applied.changed, "warnings": _warnings(applied.catalog)})
+    return ok(
+        {
+            **views.wire(applied.catalog),
+            **_changes(applied.changes),
+            "changed": applied.changed,
+            "warnings": _warnings(applied.catalog),
+        }
+    )
 
 
 def diff_catalog(call: Call) -> Answer | Refusal:
@@ -66,7 +73,9 @@ def diff_catalog(call: Call) -> Answer | Refusal:
         return parsed
     current = _current(call)
     changes = diff(current, parsed)
-    return ok({"version": current.version, "changed": bool(changes), **_changes(changes), "warnings": _warnings(parsed)})
+    return ok(
+        {"version": current.version, "changed": bool(changes), **_changes(changes), "warnings": _warnings(parsed)}
+    )
 
 
 def _current(call: Call) -> Catalog:
@@ -80,5 +89,3 @@ def _changes(changes: list[Change]) -> dict[str, Any]:
 
 def _warnings(catalog: Catalog) -> list[dict[str, Any]]:
     return [msgspec.to_builtins(problem) for problem in lint(catalog)]
-
-

@@ -1,6 +1,5 @@
 """Checkout sessions: one attempt to buy each."""
 
-
 import msgspec
 
 from paywright.access.rules import may, may_use_field
@@ -108,7 +107,9 @@ def found_for(call: Call) -> CheckoutSession | Refusal:
         session = queries.session(connection, call.environment.id, call.parts["checkout_session_id"])
     if session is None:
         return Refusal("checkout_session_not_found")
-    refusal = may(call.caller, "customer", "customers" if call.request.method == "POST" else "read", customer=session.customer)
+    refusal = may(
+        call.caller, "customer", "customers" if call.request.method == "POST" else "read", customer=session.customer
+    )
     if refusal is not None and refusal.code == "not_your_customer":
         return Refusal("checkout_session_not_found")
     return refusal or session
@@ -136,7 +137,7 @@ def asked_line(
     return AskedLine(product_id=product_id, price_id=price_id, product=product, quantity=quantity)
 
 
-def inline_product(call: Call, inline: Json) -> Product | None | Refusal:
+def inline_product(call: Call, inline: Json) -> Product | Refusal | None:
     if inline is None:
         return None
     refusal = may_use_field(call.caller, "product")
@@ -149,5 +150,3 @@ def inline_product(call: Call, inline: Json) -> Product | None | Refusal:
 
 def shown(call: Call, session: CheckoutSession) -> dict[str, Json]:
     return queries.shown(session, mode=call.environment.mode)
-
-

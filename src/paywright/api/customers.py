@@ -47,7 +47,10 @@ def read_billing(call: Call) -> Answer | Refusal:
 
 
 def billing(connection: sa.Connection, call: Call) -> dict[str, Any]:
-    return {"stripe_customer_id": queries.stripe_customer_id(connection, call.environment.id, call.owner), "default_payment_method": None}
+    return {
+        "stripe_customer_id": queries.stripe_customer_id(connection, call.environment.id, call.owner),
+        "default_payment_method": None,
+    }
 
 
 def list_customers(call: Call) -> Answer | Refusal:

@@ -18,7 +18,7 @@ from paywright.api.errors import raised, refused
 from paywright.api.route import Route
 from paywright.engine.app import App
 from paywright.environments.model import Environment
-from paywright.kernel.model import Customer, parse_customer
+from paywright.kernel.model import parse_customer
 from paywright.kernel.refusals import Refusal, invalid_request
 from paywright.storage.idempotency import IdempotencyKey, idempotency_key
 
@@ -104,7 +104,7 @@ def parsed(route: Route, call: Call) -> Call | Refusal:
     return msgspec.structs.replace(call, query=query, body=body, key=key)
 
 
-def read_key(call: Call, route: Route) -> IdempotencyKey | None | Refusal:
+def read_key(call: Call, route: Route) -> IdempotencyKey | Refusal | None:
     given = call.request.idempotency_key
     if given is None or route.method != "POST":
         return None
@@ -112,7 +112,9 @@ def read_key(call: Call, route: Route) -> IdempotencyKey | None | Refusal:
     if refusal is not None:
         return refusal
     body = parsing.normalised(call.request.body)
-    return idempotency_key(call.caller.idempotency_caller, given, method=route.method, path=call.request.path, body=body)
+    return idempotency_key(
+        call.caller.idempotency_caller, given, method=route.method, path=call.request.path, body=body
+    )
 
 
 def decoded(encoded_parts: Mapping[str, str]) -> dict[str, str] | Refusal:

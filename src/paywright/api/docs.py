@@ -41,7 +41,7 @@ def shape(schema: dict[str, Any] | None) -> str:
     if not schema:
         return "any"
     if "$ref" in schema:
-        return str(schema["$ref"]).rpartition("/")[2].replace("_", " of ").rstrip(" of ")
+        return str(schema["$ref"]).rpartition("/")[2].strip("_").replace("_", " of ")
     if "anyOf" in schema:
         return " or ".join(shape(each) for each in schema["anyOf"])
     if "enum" in schema:

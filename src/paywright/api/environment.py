@@ -3,10 +3,10 @@
 import re
 from typing import Any
 
-from paywright.api.call import Answer, Call, ok, ok_unless_refused
-from paywright.api.parsing import Body
 from paywright import worker
+from paywright.api.call import Answer, Call, ok, ok_unless_refused
 from paywright.api.clock import move
+from paywright.api.parsing import Body
 from paywright.environments import actions
 from paywright.environments.model import Environment, public
 from paywright.kernel.instants import parse_instant, rfc3339
@@ -56,7 +56,9 @@ def target(body: Advance, now: int) -> int | Refusal:
     if (body.advance is None) == (body.to is None):
         return invalid_request("advance", "Send `advance` or `to`, one of them.")
     if body.to is not None:
-        return parse_instant(body.to) or invalid_request("to", "`to` is an instant with its offset, such as 2026-11-20T12:00:00Z.")
+        return parse_instant(body.to) or invalid_request(
+            "to", "`to` is an instant with its offset, such as 2026-11-20T12:00:00Z."
+        )
     span = _SPAN.fullmatch(body.advance or "")
     if span is None:
         return invalid_request("advance", "`advance` is a number and one of s m h d w, such as 31d.")

@@ -1,8 +1,8 @@
 """
 Every "no" on the wire, in one shape: `{"error": {"code", "message", "param"?, "facts"?, "request_id"}}`.
 
-A refusal brings its own status and sentence. What is raised is an outage or a bug of ours: `OUTAGES` says which outage is which code; anything else is
-500 `internal_error`, logged under its request id, and tells the caller nothing more.
+A refusal brings its own status and sentence. What is raised is an outage or a bug of ours: `OUTAGES` says which outage is which code; anything else
+is 500 `internal_error`, logged under its request id, and tells the caller nothing more.
 """
 
 import logging
@@ -23,7 +23,9 @@ OUTAGES: dict[type[Exception], Callable[[Any], Refusal]] = {
     DatabaseUnavailable: lambda _: Refusal("unavailable"),
     StripeUnknown: lambda _: Refusal("stripe_unavailable"),
     StripeBusy: lambda _: Refusal("stripe_unavailable"),
-    StripeRefused: lambda error: Refusal("stripe_refused", {"stripe_message": error.message, "stripe_code": error.code}),
+    StripeRefused: lambda error: Refusal(
+        "stripe_refused", {"stripe_message": error.message, "stripe_code": error.code}
+    ),
     NotConnected: lambda _: Refusal("stripe_refused", {"stripe_message": NOT_CONNECTED}),
 }
 """A subclass goes by its nearest ancestor in here."""
@@ -35,7 +37,9 @@ def refused(refusal: Refusal, request_id: str) -> Answer:
     error: dict[str, Any] = {"code": refusal.code, "message": refusal.message}
     if refusal.param is not None:
         error["param"] = refusal.param
-    facts = {name: fact for name, fact in refusal.facts.items() if name != "reason" or refusal.code != "invalid_request"}
+    facts = {
+        name: fact for name, fact in refusal.facts.items() if name != "reason" or refusal.code != "invalid_request"
+    }
     if facts:
         error["facts"] = facts
     error["request_id"] = request_id

@@ -44,7 +44,9 @@ def list_events(call: Call) -> Answer | Refusal:
         return asked
     with call.app.database.read() as connection:
         rows = page(connection, call.environment.id, asked)
-    return listed(rows, limit=call.query.limit, cursor_of=lambda row: parsing.cursor_of(row["id"][4:]), show=lambda row: row)
+    return listed(
+        rows, limit=call.query.limit, cursor_of=lambda row: parsing.cursor_of(row["id"][4:]), show=lambda row: row
+    )
 
 
 def read_filter(query: EventListing) -> Filter | Refusal:
@@ -91,7 +93,9 @@ def recorded(connection: Connection, environment_id: str, asked: Filter) -> list
         statement = statement.where(events.c.customer == asked.customer.key)
     if asked.customer_type is not None:
         # Everything that begins with `user:`; `;` is the byte after `:`.
-        statement = statement.where(events.c.customer > f"{asked.customer_type}:", events.c.customer < f"{asked.customer_type};")
+        statement = statement.where(
+            events.c.customer > f"{asked.customer_type}:", events.c.customer < f"{asked.customer_type};"
+        )
     if asked.before is not None:
         statement = statement.where(events.c.id < f"evt_{asked.before}")
     rows = connection.execute(statement.order_by(events.c.id.desc()).limit(asked.limit))

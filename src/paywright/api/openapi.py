@@ -47,12 +47,21 @@ def document(routes: Sequence[Route], version: str) -> dict[str, Any]:
         paths.setdefault(route.path, {})[route.method.lower()] = operation(route, schema_of, components)
     return {
         "openapi": "3.1.0",
-        "info": {"title": TITLE, "version": version, "description": ABOUT, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
+        "info": {
+            "title": TITLE,
+            "version": version,
+            "description": ABOUT,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
         "paths": paths,
         "components": {
             "schemas": {**components, "Error": ERROR_SCHEMA},
             "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer", "description": "A secret key, a publishable key or a customer token."}
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A secret key, a publishable key or a customer token.",
+                }
             },
         },
     }
@@ -70,7 +79,11 @@ def operation(route: Route, schema_of: dict[str, Any], components: dict[str, Any
         "tags": [tag(route)],
         "security": [] if route.who.audience == "open" else [{"bearer": []}],
         "x-paywright-who": f"{route.who.audience} ({route.who.scope})",
-        "parameters": [*path_parameters(route), *query_parameters(route, schema_of, components), *header_parameters(route)],
+        "parameters": [
+            *path_parameters(route),
+            *query_parameters(route, schema_of, components),
+            *header_parameters(route),
+        ],
         "responses": responses(route, schema_of),
     }
     if about:
@@ -95,7 +108,10 @@ def tag(route: Route) -> str:
 
 
 def path_parameters(route: Route) -> list[dict[str, Any]]:
-    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in _PARTS.findall(route.path)]
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _PARTS.findall(route.path)
+    ]
 
 
 def query_parameters(route: Route, schema_of: dict[str, Any], components: dict[str, Any]) -> list[dict[str, Any]]:
@@ -105,18 +121,24 @@ def query_parameters(route: Route, schema_of: dict[str, Any], components: dict[s
     schema = components[reference["$ref"].rpartition("/")[2]]
     required = set(schema.get("required", []))
     return [
-        {"name": name, "in": "query", "required": name in required, "schema": shape} for name, shape in schema.get("properties", {}).items()
+        {"name": name, "in": "query", "required": name in required, "schema": shape}
+        for name, shape in schema.get("properties", {}).items()
     ]
 
 
 def header_parameters(route: Route) -> list[dict[str, Any]]:
     if route.method != "POST" or not route.path.startswith("/v1/"):
         return []
-    return [{"name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string", "maxLength": 255}}]
+    return [
+        {"name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string", "maxLength": 255}}
+    ]
 
 
 def responses(route: Route, schema_of: dict[str, Any]) -> dict[str, Any]:
-    error = {"description": "An error.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
+    error = {
+        "description": "An error.",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+    }
     if route.endpoint is None:
         return {"501": error}
     schema = schema_of.get(repr(route.shows), {})

@@ -70,7 +70,9 @@ def grant_product(call: Call, work: Work) -> Answer | Refusal:
 
 def cancel(call: Call) -> Answer | Refusal:
     """Ends a subscription at its period's end, or now. The owned product as it is now; again, the same."""
-    return _answered(call, changes.cancel(call.app, call.environment, call.owner, call.parts["product_id"], at=call.body.at))
+    return _answered(
+        call, changes.cancel(call.app, call.environment, call.owner, call.parts["product_id"], at=call.body.at)
+    )
 
 
 def resume(call: Call) -> Answer | Refusal:

@@ -90,7 +90,7 @@ def path_part(encoded: str) -> str | None:
         return None
 
 
-def instant(written: str | None, param: str) -> int | None | Refusal:
+def instant(written: str | None, param: str) -> int | Refusal | None:
     if written is None:
         return None
     moment = parse_instant(written)
@@ -115,10 +115,25 @@ def cursor_of(last: str) -> str:
     return base64.urlsafe_b64encode(last.encode()).decode().rstrip("=")
 
 
-def read_cursor(cursor: str | None) -> str | None | Refusal:
+def read_cursor(cursor: str | None) -> str | Refusal | None:
     if cursor is None:
         return None
     try:
         return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
     except (ValueError, UnicodeDecodeError):
         return invalid_request("cursor", CURSOR_UNKNOWN)
+
+
+def place(instant: int, row_id: str) -> str:
+    """A cursor into a list that is ordered by an instant and an id."""
+    return cursor_of(f"{instant} {row_id}")
+
+
+def read_place(cursor: str | None) -> tuple[int, str] | Refusal | None:
+    read = read_cursor(cursor)
+    if read is None or isinstance(read, Refusal):
+        return read
+    instant, _, row_id = read.partition(" ")
+    if not instant.isdecimal() or len(instant) > 18:
+        return invalid_request("cursor", CURSOR_UNKNOWN)
+    return int(instant), row_id

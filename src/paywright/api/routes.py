@@ -7,7 +7,19 @@ marked hot are answered in front of the router (`hot.py`) and stand here for aut
 
 from typing import Any
 
-from paywright.api import catalog, checkout, customers, environment, events, health, items, owning, stripe_inbox, tokens
+from paywright.api import (
+    catalog,
+    checkout,
+    customers,
+    environment,
+    events,
+    health,
+    items,
+    money,
+    owning,
+    stripe_inbox,
+    tokens,
+)
 from paywright.api.route import (
     ANYONE,
     ANYONE_ACTS,
@@ -74,11 +86,11 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", f"{C}/setup-intents", None, TOKEN_ACTS),
     Route("PUT", f"{C}/payment-method", None, TOKEN_ACTS),
     Route("GET", f"{C}/invoices", None, TOKEN_READS),
-    Route("GET", f"{C}/payments", None, TOKEN_READS),
-    Route("GET", "/v1/payments", None, SECRET_READS),
-    Route("GET", "/v1/payments/{payment_id}", None, SECRET_READS),
+    Route("GET", f"{C}/payments", money.list_customer_payments, TOKEN_READS, query=money.OwnListing, shows=Page[model.Payment]),
+    Route("GET", "/v1/payments", money.list_payments, SECRET_READS, query=money.MoneyListing, shows=Page[model.Payment]),
+    Route("GET", "/v1/payments/{payment_id}", money.read_payment, SECRET_READS, shows=model.Payment),
     Route("POST", "/v1/payments/{payment_id}/refunds", None, SECRET_REFUNDS),
-    Route("GET", "/v1/subscriptions", None, SECRET_READS),
+    Route("GET", "/v1/subscriptions", money.list_subscriptions, SECRET_READS, query=money.MoneyListing),
     Route("GET", "/v1/invoices", None, SECRET_READS),
     Route("GET", "/v1/customers", customers.list_customers, SECRET_READS, query=customers.CustomerListing),
     # Guests and sign-in.
@@ -91,7 +103,8 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/customer-tokens/revoke", tokens.revoke_customer_token, SECRET_CUSTOMERS, body=tokens.RevokedToken, once="work"),
     Route("GET", f"{C}/stream", None, TOKEN_READS),
     # What comes in and what goes out.
-    Route("GET", "/v1/stripe-events", stripe_inbox.list_stripe_events, SECRET_READS, query=stripe_inbox.StripeEventListing, shows=Page[model.StripeEvent]),
+    Route("GET", "/v1/stripe-events", stripe_inbox.list_stripe_events, SECRET_READS, query=stripe_inbox.StripeEventListing,
+          shows=Page[model.StripeEvent]),
     Route("GET", "/v1/stripe-events/{stripe_event_id}", stripe_inbox.read_stripe_event, SECRET_READS, shows=model.StripeEvent),
     Route("POST", "/v1/stripe-events/{stripe_event_id}/replay", stripe_inbox.replay_stripe_event, SECRET_ADMIN, shows=model.StripeEvent, once="work"),
     Route("GET", "/v1/events", events.list_events, SECRET_READS, query=events.EventListing, shows=Page[model.Event]),
@@ -124,4 +137,3 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/docs/style.css", health.docs_style, OPEN),
 )
 # fmt: on
-

@@ -115,5 +115,3 @@ def _raised(request: Request[Any, Any, Any], error: Exception) -> Response[bytes
 def _request_id(request: Request[Any, Any, Any]) -> str:
     scope: Any = request.scope
     return str(scope["paywright.request_id"])
-
-

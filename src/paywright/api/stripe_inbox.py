@@ -6,9 +6,8 @@ import lz4.frame
 import msgspec
 import sqlalchemy as sa
 
-from paywright.api import parsing
 from paywright.api.call import Answer, Call, Open, listed, ok
-from paywright.api.parsing import Listing
+from paywright.api.parsing import Listing, place, read_place
 from paywright.kernel.instants import rfc3339, rfc3339_or_none
 from paywright.kernel.refusals import Refusal, invalid_request
 from paywright.storage.work import Work
@@ -17,7 +16,17 @@ from paywright.webhooks.tables import stripe_events
 STATUSES = ("pending", "processed", "failed", "ignored")
 _SHOWN = tuple(
     stripe_events.c[name]
-    for name in ("id", "type", "status", "reason", "attempts", "last_error", "received_at", "processed_at", "next_attempt_at")
+    for name in (
+        "id",
+        "type",
+        "status",
+        "reason",
+        "attempts",
+        "last_error",
+        "received_at",
+        "processed_at",
+        "next_attempt_at",
+    )
 )
 
 
@@ -42,9 +51,9 @@ def list_stripe_events(call: Call) -> Answer | Refusal:
     query: StripeEventListing = call.query
     if query.status is not None and query.status not in STATUSES:
         return invalid_request("status", f"`status` is one of {', '.join(STATUSES)}.")
-    cursor = parsing.read_cursor(query.cursor)
-    if isinstance(cursor, Refusal):
-        return cursor
+    after = read_place(query.cursor)
+    if isinstance(after, Refusal):
+        return after
     statement = sa.select(*_SHOWN).where(stripe_events.c.environment_id == call.environment.id)
     if query.type is not None:
         statement = statement.where(stripe_events.c.type == query.type)
@@ -52,15 +61,12 @@ def list_stripe_events(call: Call) -> Answer | Refusal:
         # A claimed row shows as pending: it is being worked on.
         among = ("pending", "processing") if query.status == "pending" else (query.status,)
         statement = statement.where(stripe_events.c.status.in_(among))
-    if cursor is not None:
-        received_at, _, event_id = cursor.partition(" ")
-        if not received_at.isdecimal():
-            return invalid_request("cursor", parsing.CURSOR_UNKNOWN)
-        statement = statement.where(sa.tuple_(stripe_events.c.received_at, stripe_events.c.id) < (int(received_at), event_id))
+    if after is not None:
+        statement = statement.where(sa.tuple_(stripe_events.c.received_at, stripe_events.c.id) < after)
     ordered = statement.order_by(stripe_events.c.received_at.desc(), stripe_events.c.id.desc()).limit(query.limit + 1)
     with call.app.database.read() as connection:
         rows = connection.execute(ordered).all()
-    return listed(rows, limit=query.limit, cursor_of=lambda row: parsing.cursor_of(f"{row.received_at} {row.id}"), show=shown)
+    return listed(rows, limit=query.limit, cursor_of=lambda row: place(row.received_at, row.id), show=shown)
 
 
 def read_stripe_event(call: Call) -> Answer | Refusal:
@@ -68,7 +74,8 @@ def read_stripe_event(call: Call) -> Answer | Refusal:
     with call.app.database.read() as connection:
         row = connection.execute(
             sa.select(*_SHOWN, stripe_events.c.payload).where(
-                stripe_events.c.environment_id == call.environment.id, stripe_events.c.id == call.parts["stripe_event_id"]
+                stripe_events.c.environment_id == call.environment.id,
+                stripe_events.c.id == call.parts["stripe_event_id"],
             )
         ).one_or_none()
     if row is None:

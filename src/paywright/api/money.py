@@ -1,0 +1,100 @@
+"""Payments and subscriptions, of everybody for the operator and of one customer for themselves."""
+
+from typing import Any
+
+from paywright.api.call import Answer, Call, listed, ok
+from paywright.api.parsing import Listing, place, read_place
+from paywright.kernel.model import CUSTOMER_TYPES, Customer, parse_customer
+from paywright.kernel.refusals import Refusal, invalid_request
+from paywright.payments import queries as payments
+from paywright.subscriptions import queries as subscriptions
+
+PAYMENT_STATUSES = ("pending", "requires_action", "paid", "failed", "refunded", "cancelled")
+
+
+class MoneyListing(Listing, frozen=True, kw_only=True):
+    """Narrowed by status and by customer; `customer_id` needs its `customer_type`."""
+
+    status: str | None = None
+    customer_type: str | None = None
+    customer_id: str | None = None
+
+
+class OwnListing(Listing, frozen=True, kw_only=True):
+    """Narrowed by status."""
+
+    status: str | None = None
+
+
+def list_payments(call: Call) -> Answer | Refusal:
+    """Payments of the environment, newest first."""
+    customer = asked_customer(call.query)
+    return customer if isinstance(customer, Refusal) else _payments(call, customer)
+
+
+def list_customer_payments(call: Call) -> Answer | Refusal:
+    """The customer's payments, newest first. Users and teams only."""
+    return not_for_custom(call) or _payments(call, call.owner)
+
+
+def read_payment(call: Call) -> Answer | Refusal:
+    """One payment."""
+    with call.app.database.read() as connection:
+        found = payments.payment(connection, call.environment.id, call.parts["payment_id"])
+    return Refusal("payment_not_found") if found is None else ok(payments.shown(found))
+
+
+def list_subscriptions(call: Call) -> Answer | Refusal:
+    """Subscriptions at Stripe, newest first."""
+    customer = asked_customer(call.query)
+    if isinstance(customer, Refusal):
+        return customer
+    after = read_place(call.query.cursor)
+    if isinstance(after, Refusal):
+        return after
+    with call.app.database.read() as connection:
+        rows = subscriptions.page(
+            connection,
+            call.environment.id,
+            customer=None if customer is None else customer.key,
+            status=call.query.status,
+            after=after,
+            limit=call.query.limit,
+        )
+    return listed(
+        rows, limit=call.query.limit, cursor_of=lambda row: place(row.started_at, row.id), show=subscriptions.shown
+    )
+
+
+def _payments(call: Call, customer: Customer | None) -> Answer | Refusal:
+    status = call.query.status
+    if status is not None and status not in PAYMENT_STATUSES:
+        return invalid_request("status", f"`status` is one of {', '.join(PAYMENT_STATUSES)}.")
+    after = read_place(call.query.cursor)
+    if isinstance(after, Refusal):
+        return after
+    with call.app.database.read() as connection:
+        rows = payments.page(
+            connection, call.environment.id, customer=customer, status=status, after=after, limit=call.query.limit
+        )
+    return listed(
+        rows, limit=call.query.limit, cursor_of=lambda row: place(row.created_at, row.id), show=payments.shown
+    )
+
+
+def asked_customer(query: Any) -> Customer | Refusal | None:
+    """The customer a list is narrowed to, None for everybody's."""
+    if query.customer_type is None and query.customer_id is None:
+        return None
+    if query.customer_type is None or query.customer_id is None:
+        return invalid_request("customer_type", "`customer_type` and `customer_id` go together.")
+    if query.customer_type not in CUSTOMER_TYPES:
+        return invalid_request("customer_type", f"`customer_type` is one of {', '.join(CUSTOMER_TYPES)}.")
+    return parse_customer(query.customer_type, query.customer_id)
+
+
+def not_for_custom(call: Call) -> Refusal | None:
+    """Lists of money are for users and teams."""
+    if call.owner.type in ("user", "team"):
+        return None
+    return Refusal("customer_type_mismatch", {"expected": "user or team", "actual": call.owner.type})
