@@ -4,11 +4,14 @@ from typing import Any
 
 import pytest
 
+from paywright.catalog.model import Price, Product
 from paywright.checkout import rules
 from paywright.checkout.model import StartCheckout
 from paywright.environments.model import Environment, Policy
 from paywright.kernel.model import Customer
+from paywright.kernel.periods import Period
 from paywright.kernel.refusals import Refusal
+from paywright.ownership.model import ResolvedLine
 
 
 def environment(*, mode: Any = "test", origins: list[str] | None = None) -> Environment:
@@ -87,3 +90,63 @@ def test_the_place_for_the_session_id_is_filled_in() -> None:
         rules.with_session_id("https://app.test/ok?id=%7BCHECKOUT_SESSION_ID%7D", "chk_1")
         == "https://app.test/ok?id=chk_1"
     )
+
+
+def line(product_line: str | None, trial: str | None, *, interval: str | None = "1 month") -> ResolvedLine:
+    price = Price({"usd": 1000}, interval=interval)
+    product = Product(display_name="P", product_line=product_line, trial=trial, prices={"p": price})
+    return ResolvedLine("product", "pv_1", product, "p", price, 1)
+
+
+@pytest.mark.parametrize(
+    ("lines", "used", "trial"),
+    [
+        ([line("plan", "14 day")], set(), "14 day"),
+        ([line("plan", None)], set(), None),
+        ([line("plan", "14 day")], {"line:plan"}, None),
+        ([line(None, "14 day")], {"line:plan"}, "14 day"),
+        ([line(None, "14 day")], {"product:product"}, None),
+        ([line("plan", "14 day"), line("other", None)], set(), None),
+        ([line("plan", "1 month"), line("other", "2 week")], set(), "2 week"),
+        ([line("plan", "14 day"), line("other", None, interval=None)], set(), "14 day"),
+        ([line("plan", "14 day", interval=None)], set(), None),
+    ],
+    ids=[
+        "once",
+        "none",
+        "used in the line",
+        "another line",
+        "used for the product",
+        "one has none",
+        "shortest",
+        "one-time beside",
+        "one-time",
+    ],
+)
+def test_a_trial_is_had_once_per_line(lines: list[ResolvedLine], used: set[str], trial: str | None) -> None:
+    found = rules.trial_of(lines, used)
+    assert (None if found is None else str(found)) == trial
+
+
+@pytest.mark.parametrize(
+    ("trial", "sent"),
+    [
+        (Period(14, "day"), {"trial_period_days": 14}),
+        (Period(2, "week"), {"trial_period_days": 14}),
+        (Period(1, "month"), {"trial_end": 2_678_400}),
+    ],
+    ids=str,
+)
+def test_stripe_is_told_days_or_a_date(trial: Period, sent: dict[str, int]) -> None:
+    params = rules.stripe_parameters(
+        asked(),
+        [line("plan", "14 day")],
+        environment=environment(),
+        session_id="chk_1",
+        stripe_customer_id="cus_1",
+        stripe_price_ids={("product", "p"): "price_1"},
+        trial=trial,
+        now=0,
+    )
+    assert {name: value for name, value in params["subscription_data"].items() if name != "metadata"} == sent
+    assert params["subscription_data"]["metadata"]["paywright_product_version"] == "pv_1"

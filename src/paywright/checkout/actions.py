@@ -21,6 +21,7 @@ from paywright.customers.actions import ensure_stripe_customer, forget_missing
 from paywright.engine.app import App
 from paywright.environments.model import Environment
 from paywright.kernel.ids import new_id, wall_ms
+from paywright.kernel.periods import Period
 from paywright.kernel.refusals import Refusal
 from paywright.outbox.actions import lock_customers
 from paywright.ownership import actions as ownership
@@ -29,6 +30,7 @@ from paywright.storage import idempotency
 from paywright.storage.idempotency import IdempotencyKey
 from paywright.storage.work import RolledBack, Work
 from paywright.stripe.gateway import StripeDeclined, StripeRefused, stripe_key
+from paywright.subscriptions.queries import trials_used
 
 ROUNDS_MAX = 5
 """How often a start begins anew because another one stood in the way and had to be expired first."""
@@ -288,9 +290,16 @@ def _record(
             session_id=session_id,
             stripe_customer_id=stripe_customer_id,
             stripe_price_ids=prices,
+            trial=_trial(work, asked, lines),
+            now=work.now,
         ),
     )
     return made if environment.is_at_stripe else _complete_at_once(work, environment, made, lines)
+
+
+def _trial(work: Work, asked: StartCheckout, lines: tuple[ResolvedLine, ...]) -> Period | None:
+    used = trials_used(work.connection, work.environment_id, asked.customer.key, rules.places(lines))
+    return rules.trial_of(lines, used)
 
 
 def _complete_at_once(

@@ -9,6 +9,7 @@ import msgspec
 
 from paywright.checkout.model import CheckoutMode, StartCheckout
 from paywright.environments.model import Environment
+from paywright.kernel.periods import Period, boundary
 from paywright.kernel.refusals import Refusal, invalid_request
 from paywright.ownership.model import ResolvedLine
 from paywright.stripe import metadata
@@ -73,14 +74,25 @@ def mode_of(lines: Sequence[ResolvedLine]) -> CheckoutMode:
 
 
 def places(lines: Sequence[ResolvedLine]) -> list[str]:
-    """What there may be but one open checkout of per customer: each product line, or the product without one. Sorted."""
-    return sorted(
-        {
-            f"line:{line.product.product_line}" if line.product.product_line else f"product:{line.product_id}"
-            for line in lines
-            if line.product_id is not None
-        }
-    )
+    """What there may be but one open checkout of per customer. Sorted."""
+    return sorted({line.place for line in lines if line.place is not None})
+
+
+def trial_of(lines: Sequence[ResolvedLine], used: set[str]) -> Period | None:
+    """
+    The trial this purchase begins with: the shortest among what recurs, when each of it has one that is not used up.
+
+    Not eligible is no refusal: the purchase goes on without a trial.
+    """
+    trials = []
+    for line in lines:
+        if line.price is None or not line.is_recurring:
+            continue
+        trial = line.product.trial_of(line.price)
+        if trial is None or line.place is None or line.place in used:
+            return None
+        trials.append(trial)
+    return min(trials, key=lambda trial: trial.days_max, default=None)
 
 
 def parameters_hash(asked: StartCheckout, lines: Sequence[ResolvedLine]) -> str:
@@ -98,6 +110,8 @@ def stripe_parameters(
     session_id: str,
     stripe_customer_id: str,
     stripe_price_ids: dict[tuple[str, str], str],
+    trial: Period | None = None,
+    now: int = 0,
 ) -> dict[str, Any]:
     """The body of `POST /v1/checkout/sessions`, ours in metadata wherever Stripe carries it on."""
     mode = mode_of(lines)
@@ -120,9 +134,18 @@ def stripe_parameters(
             "metadata": {**asked.metadata, **carried},
         },
     }
+    if trial is not None:
+        params["subscription_data"].update(_stripe_trial(trial, now))
     if asked.promotion_codes:
         params["allow_promotion_codes"] = True
     return params
+
+
+def _stripe_trial(trial: Period, now: int) -> dict[str, int]:
+    """Days are counted from when the buyer is done; months and years are a date, by our calendar."""
+    if trial.unit in ("day", "week"):
+        return {"trial_period_days": trial.days_max}
+    return {"trial_end": boundary(now, trial, 1) // 1000}
 
 
 def _stripe_line(line: ResolvedLine, currency: str, stripe_price_ids: dict[tuple[str, str], str]) -> dict[str, Any]:

@@ -36,6 +36,13 @@ class ResolvedLine(msgspec.Struct, frozen=True):
     def is_recurring(self) -> bool:
         return self.price is not None and self.price.is_recurring
 
+    @property
+    def place(self) -> str | None:
+        """Where there is one of something per customer (an open checkout, a trial): the product line, or the product without one."""
+        if self.product_id is None:
+            return None
+        return f"line:{self.product.product_line}" if self.product.product_line else f"product:{self.product_id}"
+
 
 class Subscription(msgspec.Struct, frozen=True):
     """

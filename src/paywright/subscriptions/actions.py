@@ -21,7 +21,7 @@ from paywright.outbox.actions import command, lock_customers, open_incident, rec
 from paywright.ownership import actions as ownership
 from paywright.ownership import queries as ownership_queries
 from paywright.ownership.model import OwnedProduct, ResolvedLine, Subscription
-from paywright.storage.statements import upsert
+from paywright.storage.statements import insert_if_absent, upsert
 from paywright.storage.work import Work
 from paywright.stripe import metadata
 from paywright.stripe.fetches import may_apply, next_fetch
@@ -31,7 +31,7 @@ from paywright.subscriptions import queries
 from paywright.subscriptions.mirror import subscription_facts
 from paywright.subscriptions.model import SubscriptionFacts
 from paywright.subscriptions.rules import access, begins_at, may_begin
-from paywright.subscriptions.tables import subscriptions
+from paywright.subscriptions.tables import subscriptions, trial_uses
 
 EXPAND = ["latest_invoice.payments", "default_payment_method", "schedule", "test_clock"]
 REFUND_PAYMENT = "refund_payment"
@@ -153,7 +153,15 @@ def _begin(
     if isinstance(owned, Refusal):
         undo_duplicate(work, customer, facts, owned)
         return None
+    if facts.trial_end is not None and line.place is not None:
+        _use_trial(work, customer, line.place, facts)
     return owned
+
+
+def _use_trial(work: Work, customer: Customer, place: str, facts: SubscriptionFacts) -> None:
+    """Once per customer and product line, and never given back."""
+    row = {"environment_id": work.environment_id, "customer": customer.key, "place": place}
+    insert_if_absent(work, trial_uses, {**row, "subscription_id": facts.id, "started_at": facts.started_at})
 
 
 def undo_duplicate(work: Work, customer: Customer, facts: SubscriptionFacts, refusal: Refusal) -> None:
@@ -261,6 +269,8 @@ def _announce(work: Work, customer: Customer, before: Any, facts: SubscriptionFa
         tell("subscription.cancel_scheduled", ends_at=told["subscription"]["ends_at"])
     if facts.ends_at is None and before.ends_at is not None and not facts.is_terminal:
         tell("subscription.resumed")
+    if facts.status == "active" and before.status == "trialing":
+        tell("subscription.started")
     if facts.status == "past_due" and before.status != "past_due":
         tell("subscription.past_due", invoice_id=facts.latest_invoice_id)
     if facts.status == "active" and before.status in ("past_due", "unpaid", "paused"):

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from paywright.kernel.instants import rfc3339, rfc3339_or_none
-from paywright.subscriptions.tables import subscriptions
+from paywright.subscriptions.tables import subscriptions, trial_uses
 
 
 def row_of(connection: Connection, environment_id: str, subscription_id: str) -> Any | None:
@@ -34,6 +34,21 @@ def page(
         statement = statement.where(sa.tuple_(subscriptions.c.started_at, subscriptions.c.id) < after)
     ordered = statement.order_by(subscriptions.c.started_at.desc(), subscriptions.c.id.desc())
     return list(connection.execute(ordered.limit(limit + 1)).all())
+
+
+def trials_used(connection: Connection, environment_id: str, customer: str, places: list[str]) -> set[str]:
+    """Of these product lines and products, the ones whose trial the customer has had."""
+    rows = connection.execute(
+        sa.select(trial_uses.c.place)
+        .where(
+            trial_uses.c.environment_id == environment_id,
+            trial_uses.c.customer == customer,
+            trial_uses.c.place.in_(places),
+        )
+        .order_by(trial_uses.c.place)
+        .limit(100)
+    )
+    return set(rows.scalars())
 
 
 def shown(row: Any) -> dict[str, Any]:

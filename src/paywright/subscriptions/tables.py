@@ -48,3 +48,13 @@ subscription_changes = Table(
     Column("created_at", Instant, nullable=False, comment="wall clock"),
     Index("ix_subscription_changes_status", "status", "created_at"),
 )
+
+trial_uses = Table(
+    "trial_uses",
+    metadata,
+    environment_column(),
+    customer_column(primary_key=True),
+    Column("place", Ident, primary_key=True, comment="line:… or product:…; a trial is had once for each"),
+    Column("subscription_id", Ident, nullable=False),
+    Column("started_at", Instant, nullable=False),
+)

@@ -1,9 +1,11 @@
 """
-Entries are append-only, on both databases.
+The ledger's triggers, and on PostgreSQL the functions of the hot path.
 
 Revision ID: 0002
 Revises: 0001
 """
+
+from pathlib import Path
 
 from alembic import op
 
@@ -46,9 +48,18 @@ POSTGRESQL = (
 )
 
 
+FUNCTIONS = ("0002_ledger_batch.sql", "0002_ledger_read.sql")
+
+
 def upgrade() -> None:
-    for statement in SQLITE if op.get_bind().dialect.name == "sqlite" else POSTGRESQL:
+    if op.get_bind().dialect.name == "sqlite":
+        for statement in SQLITE:
+            op.execute(statement)
+        return
+    for statement in POSTGRESQL:
         op.execute(statement)
+    for name in FUNCTIONS:
+        op.get_bind().exec_driver_sql(Path(__file__).with_name(name).read_text(encoding="utf-8"))
 
 
 def downgrade() -> None:
