@@ -68,11 +68,20 @@ def remember(work: Work, customer: Customer, stripe_customer: str) -> None:
     insert_if_absent(
         work,
         stripe_customers,
-        {"environment_id": work.environment_id, "customer": customer.key, "row_id": new_id("scus"), "created_at": work.now},
+        {
+            "environment_id": work.environment_id,
+            "customer": customer.key,
+            "row_id": new_id("scus"),
+            "created_at": work.now,
+        },
     )
     present = queries.stripe_customer_id(work.connection, work.environment_id, customer)
     if known is not None or present not in (None, stripe_customer):
-        facts = {"customer": customer.key, "stripe_customer_id": stripe_customer, "known": known.key if known else present}
+        facts = {
+            "customer": customer.key,
+            "stripe_customer_id": stripe_customer,
+            "known": known.key if known else present,
+        }
         open_incident(work, "mapping_conflict", facts)
         return
     work.execute(stripe_customers.update().where(_is(work, customer)).values(stripe_customer_id=stripe_customer))
@@ -116,7 +125,9 @@ def owner(work: Work, keys: dict[str, str], stripe_customer: str | None) -> Cust
         if stripe_customer is not None:
             remember(work, customer, stripe_customer)
         return customer
-    known = None if stripe_customer is None else queries.customer_of(work.connection, work.environment_id, stripe_customer)
+    known = (
+        None if stripe_customer is None else queries.customer_of(work.connection, work.environment_id, stripe_customer)
+    )
     if known is not None:
         return known
     if environment_id == work.environment_id:
@@ -125,4 +136,6 @@ def owner(work: Work, keys: dict[str, str], stripe_customer: str | None) -> Cust
 
 
 def _is(work: Work, customer: Customer) -> sa.ColumnElement[bool]:
-    return sa.and_(stripe_customers.c.environment_id == work.environment_id, stripe_customers.c.customer == customer.key)
+    return sa.and_(
+        stripe_customers.c.environment_id == work.environment_id, stripe_customers.c.customer == customer.key
+    )

@@ -1,15 +1,25 @@
-"""The customer at Stripe: its e-mail address, and whether it is still there."""
+"""Customers at Stripe: fetch one, and make our mapping, its e-mail address and its default card agree with it."""
 
+from typing import Any
+
+import msgspec
+
+from paywright.customers import queries
 from paywright.customers.actions import close_mapping, owner
+from paywright.customers.mirror import card_of
 from paywright.customers.tables import stripe_customers
 from paywright.engine.app import App
 from paywright.environments import queries as environment_queries
 from paywright.environments.model import Environment
+from paywright.kernel.model import Customer
+from paywright.outbox.actions import lock_customers, record
 from paywright.storage.work import Work
 from paywright.stripe.fetches import may_apply, next_fetch
 from paywright.stripe.gateway import StripeRefused
-from paywright.stripe.metadata import metadata_of
+from paywright.stripe.metadata import id_of, metadata_of
 from paywright.stripe.model import GONE, PROCESSED, STALE, WRONG_MODE, Fetched, Outcome
+
+EXPAND = ["invoice_settings.default_payment_method"]
 
 
 def root_of(stripe_customer_id: str) -> str:
@@ -17,34 +27,50 @@ def root_of(stripe_customer_id: str) -> str:
 
 
 def fetch(app: App, environment: Environment, stripe_customer_id: str) -> Fetched:
-    """A deleted customer is answered as such by Stripe, with 200 and `deleted`; one that never was is gone."""
+    """The Stripe Customer as it is now; a deleted one is an object that says so. Raises what the gateway raises, except for a missing one."""
+    root = root_of(stripe_customer_id)
     with app.work(environment.id) as work:
-        number = next_fetch(work, root_of(stripe_customer_id))
+        number = next_fetch(work, root)
     try:
-        found = app.gateway(environment).get(f"/v1/customers/{stripe_customer_id}")
+        found = app.gateway(environment).get(f"/v1/customers/{stripe_customer_id}", {"expand": EXPAND})
     except StripeRefused as refused:
         if not refused.is_missing:
             raise
-        return Fetched(root_of(stripe_customer_id), number, None)
-    return Fetched(root_of(stripe_customer_id), number, found)
+        return Fetched(root, number, None)
+    return Fetched(root, number, found)
 
 
 def apply(work: Work, fetched: Fetched) -> Outcome:
-    """The mapping and the address follow; a deleted customer's mapping closes. Its subscriptions have events of their own."""
+    """Our metadata on it writes the mapping; its deletion closes it. Its subscriptions are told by events of their own."""
     if not may_apply(work, fetched.root, fetched.number):
         return STALE
     if fetched.found is None:
         return GONE
+    stripe_customer_id = str(fetched.found["id"])
     if fetched.found.get("deleted"):
-        close_mapping(work, fetched.found["id"])
+        close_mapping(work, stripe_customer_id)
         return PROCESSED
     environment = environment_queries.environment(work.connection, work.environment_id)
     assert environment is not None
     if fetched.found["livemode"] != environment.livemode:
         return WRONG_MODE
-    customer = owner(work, metadata_of(fetched.found), fetched.found["id"])
-    if isinstance(customer, Outcome):
-        return customer
-    here = stripe_customers.c.environment_id == work.environment_id, stripe_customers.c.customer == customer.key
-    work.execute(stripe_customers.update().where(*here).values(email=fetched.found.get("email")))
+    whose = owner(work, metadata_of(fetched.found), stripe_customer_id)
+    if not isinstance(whose, Customer):
+        return whose
+    if queries.stripe_customer_id(work.connection, work.environment_id, whose) == stripe_customer_id:
+        _mirror(work, whose, fetched.found)
     return PROCESSED
+
+
+def _mirror(work: Work, customer: Customer, found: dict[str, Any]) -> None:
+    method = (found.get("invoice_settings") or {}).get("default_payment_method")
+    card = card_of(method)
+    before = queries.billing(work.connection, work.environment_id, customer).default_payment_method
+    here = stripe_customers.c.environment_id == work.environment_id, stripe_customers.c.customer == customer.key
+    encoded = None if card is None else msgspec.json.encode(card).decode()
+    values = {"email": found.get("email"), "default_payment_method_id": id_of(method), "card": encoded}
+    work.execute(stripe_customers.update().where(*here).values(**values))
+    if card != before:
+        lock_customers(work, [customer])
+        facts = {"payment_method": None if card is None else msgspec.to_builtins(card)}
+        record(work, "payment_method.updated", facts, customer=customer, change="billing")

@@ -80,6 +80,11 @@ class App:
                 self._gateways[environment.id, credentials] = made
             return made
 
+    def publishable_key(self, environment: Environment) -> str | None:
+        """Stripe's key for the browser; it is no secret."""
+        selected = self.settings.environment == environment.id
+        return (self.settings.stripe_publishable_key if selected else None) or environment.stripe_publishable_key
+
     def resource(self, kind: "type[Kept] | Callable[[App], Kept]") -> Kept:
         """The one `kind(app)` of this App, made when first asked for and closed with it."""
         with self._lock:

@@ -474,6 +474,17 @@ def upgrade() -> None:
     sa.Column('expires_at', sa.BigInteger(), nullable=False, comment='the row may go after that'),
     sa.PrimaryKeyConstraint('environment_id', 'token_id', name=op.f('pk_revoked_tokens'))
     )
+    op.create_table('setup_intents',
+    sa.Column('environment_id', sa.Text().with_variant(sa.TEXT(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('id', sa.Text().with_variant(sa.TEXT(collation='C'), 'postgresql'), nullable=False, comment='part of the Idempotency-Key sent to Stripe'),
+    sa.Column('customer', sa.Text().with_variant(sa.TEXT(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('stripe_setup_intent_id', sa.Text().with_variant(sa.TEXT(collation='C'), 'postgresql'), nullable=True, comment='null until Stripe has answered'),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('environment_id', 'id', name=op.f('pk_setup_intents'))
+    )
+    with op.batch_alter_table('setup_intents', schema=None) as batch_op:
+        batch_op.create_index('ix_setup_intents_customer', ['environment_id', 'customer', 'created_at'], unique=False)
+
     op.create_table('stripe_customers',
     sa.Column('environment_id', sa.Text().with_variant(sa.TEXT(collation='C'), 'postgresql'), nullable=False),
     sa.Column('customer', sa.Text().with_variant(sa.TEXT(collation='C'), 'postgresql'), nullable=False),
@@ -481,6 +492,8 @@ def upgrade() -> None:
     sa.Column('generation', sa.Integer(), server_default='1', nullable=False, comment='rises when a counterpart is gone and made anew'),
     sa.Column('stripe_customer_id', sa.Text().with_variant(sa.TEXT(collation='C'), 'postgresql'), nullable=True, comment='null until Stripe has answered'),
     sa.Column('email', sa.Text().with_variant(sa.TEXT(collation='C'), 'postgresql'), nullable=True),
+    sa.Column('default_payment_method_id', sa.Text().with_variant(sa.TEXT(collation='C'), 'postgresql'), nullable=True),
+    sa.Column('card', sa.Text(), nullable=True, comment='brand, last4 and expiry of the default card'),
     sa.Column('created_at', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('environment_id', 'customer', name=op.f('pk_stripe_customers'))
     )

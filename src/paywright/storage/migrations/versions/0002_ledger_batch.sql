@@ -1,5 +1,8 @@
 -- One batch of increases and decreases: one transaction, whatever the number of calls.
 --
+-- The plan must not depend on statistics, since a new table has none: rows are found by primary key through LATERAL or LEFT JOIN, which fix the
+-- order, and written back by ctid, which cannot move while its customer is locked.
+--
 -- Calls come sorted by customer, item and arrival. `accounts` are the distinct balances, `owners` the distinct customers; `account_owner` says whose
 -- balance the nth is, `call_account` which balance the nth call moves. Locks are taken in one order everywhere: idempotency keys, customers (each
 -- sorted); a balance is protected by its customer's row. Whoever is locked by somebody else is left out and comes back as not done.
@@ -44,7 +47,9 @@ DECLARE
     v_keys int := 0;
     v_version bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(p_owners)]);
     v_sequence bigint[] := v_version;
+    v_row_id tid[] := array_fill(NULL::tid, ARRAY[cardinality(p_owners)]);
     v_changes text[] := array_fill(''::text, ARRAY[cardinality(p_owners)]);
+    b_row_id tid[] := array_fill(NULL::tid, ARRAY[cardinality(p_account_items)]);
     b_balance bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(p_account_items)]);
     b_spent bigint[] := b_balance;
     b_live bigint[] := b_balance;
@@ -74,7 +79,7 @@ DECLARE
     v_code int;
     v_expiring boolean := false;
     v_gives boolean := false;
-    v_refused boolean := false;
+    v_undone boolean := false;
 BEGIN
     codes := array_fill(3::bigint, ARRAY[n]);
     balances_after := e_seq;
@@ -96,10 +101,14 @@ BEGIN
         SELECT count(*) INTO v_keys FROM unnest(p_key_hashes) AS k (key_hash) WHERE k.key_hash IS NOT NULL;
         IF v_inserted < v_keys THEN
             FOR v_row IN
-                SELECT k.ord
+                SELECT k.ord::int AS ord
                 FROM unnest(p_callers, p_key_hashes) WITH ORDINALITY AS k (caller, key_hash, ord)
-                JOIN idempotency_keys s ON s.environment_id = p_environment AND s.caller = k.caller AND s.key_hash = k.key_hash
-                WHERE s.subject_id IS DISTINCT FROM 'ent_' || p_id || lpad(to_hex(k.ord * 2), 4, '0')
+                LEFT JOIN LATERAL (
+                    SELECT s.subject_id FROM idempotency_keys s
+                    WHERE s.environment_id = p_environment AND s.caller = k.caller AND s.key_hash = k.key_hash
+                    LIMIT 1
+                ) s ON true
+                WHERE k.key_hash IS NOT NULL AND s.subject_id IS DISTINCT FROM 'ent_' || p_id || lpad(to_hex(k.ord * 2), 4, '0')
             LOOP
                 codes[v_row.ord] := 4;
             END LOOP;
@@ -115,12 +124,16 @@ BEGIN
     v_defaults := coalesce(v_defaults, 0);
 
     FOR v_row IN
-        SELECT o.ord, c.version, c.next_sequence, c.defaults_version
+        SELECT o.ord::int AS ord, c.row_id, c.version, c.next_sequence, c.defaults_version
         FROM unnest(p_owners) WITH ORDINALITY AS o (customer, ord)
-        JOIN customers c ON c.environment_id = p_environment AND c.customer = o.customer
-        FOR UPDATE OF c SKIP LOCKED
+        CROSS JOIN LATERAL (
+            SELECT x.ctid AS row_id, x.version, x.next_sequence, x.defaults_version FROM customers x
+            WHERE x.environment_id = p_environment AND x.customer = o.customer
+            FOR UPDATE SKIP LOCKED
+        ) c
     LOOP
         IF v_row.defaults_version = v_defaults THEN
+            v_row_id[v_row.ord] := v_row.row_id;
             v_version[v_row.ord] := v_row.version;
             v_sequence[v_row.ord] := v_row.next_sequence;
         END IF;
@@ -128,7 +141,7 @@ BEGIN
 
     -- A statement of its own: its snapshot is taken after the locks, so it sees what the holders before us committed.
     FOR v_account IN
-        SELECT a.ord, a.item_id, b.balance, b.spent, b.live, b.carried, b.held, b.entries, b.at, b.next_due
+        SELECT a.ord::int AS ord, a.item_id, b.ctid AS row_id, b.balance, b.spent, b.live, b.carried, b.held, b.entries, b.at, b.next_due
         FROM unnest(p_account_customers, p_account_items) WITH ORDINALITY AS a (customer, item_id, ord)
         LEFT JOIN balances b ON b.environment_id = p_environment AND b.customer = a.customer AND b.item_id = a.item_id
         ORDER BY a.ord
@@ -136,6 +149,7 @@ BEGIN
         v_owner := p_account_owner[v_account.ord];
         v_at := greatest(now, v_account.at);
         IF v_version[v_owner] IS NULL OR v_account.balance IS NULL OR v_at >= v_account.next_due THEN
+            v_undone := v_keys > 0;
             WHILE i <= n AND p_call_account[i] = v_account.ord LOOP
                 i := i + 1;
             END LOOP;
@@ -193,7 +207,7 @@ BEGIN
                     v_next := v_next + 1;
                 END IF;
             ELSE
-                v_refused := true;
+                v_undone := v_keys > 0;
             END IF;
             balances_after[i] := v_balance;
             spents_after[i] := v_spent;
@@ -204,6 +218,7 @@ BEGIN
             i := i + 1;
         END LOOP;
         IF v_entries > v_account.entries THEN
+            b_row_id[v_account.ord] := v_account.row_id;
             b_balance[v_account.ord] := v_balance;
             b_spent[v_account.ord] := v_spent;
             b_live[v_account.ord] := v_live;
@@ -219,19 +234,20 @@ BEGIN
     IF v_expiring THEN
         SELECT json_agg(json_build_array(x.ord, x.due, x.live)) INTO pending
         FROM (
-            SELECT a.ord, g.due, sum(g.live)::bigint AS live
-            FROM unnest(p_account_customers, p_account_items, b_balance) WITH ORDINALITY AS a (customer, item_id, balance, ord)
-            JOIN item_grants g ON g.environment_id = p_environment AND g.customer = a.customer AND g.item_id = a.item_id
-            WHERE g.live > 0 AND g.due < c_never
-            GROUP BY a.ord, g.due
+            SELECT a.ord, g.due, g.live
+            FROM unnest(p_account_customers, p_account_items) WITH ORDINALITY AS a (customer, item_id, ord)
+            CROSS JOIN LATERAL (
+                SELECT i.due, sum(i.live)::bigint AS live FROM item_grants i
+                WHERE i.environment_id = p_environment AND i.customer = a.customer AND i.item_id = a.item_id AND i.live > 0 AND i.due < c_never
+                GROUP BY i.due
+            ) g
         ) x;
     END IF;
 
     UPDATE balances b
     SET balance = a.balance, spent = a.spent, live = a.live, entries = a.entries, at = a.at, next_due = a.due
-    FROM unnest(p_account_customers, p_account_items, b_balance, b_spent, b_live, b_entries, b_at, b_due)
-        AS a (customer, item_id, balance, spent, live, entries, at, due)
-    WHERE b.environment_id = p_environment AND b.customer = a.customer AND b.item_id = a.item_id AND a.balance IS NOT NULL;
+    FROM unnest(b_row_id, b_balance, b_spent, b_live, b_entries, b_at, b_due) AS a (row_id, balance, spent, live, entries, at, due)
+    WHERE b.ctid = a.row_id;
 
     INSERT INTO ledger_entries (environment_id, id, customer, item_id, seq, sequence, version, kind, quantity, delta, balance_after, held_after,
                                 spent_after, at, effective_at, expires_at, item_key, note, actor)
@@ -255,8 +271,8 @@ BEGIN
 
     UPDATE customers c
     SET version = o.version + 1, next_sequence = o.sequence + 1
-    FROM unnest(p_owners, v_version, v_sequence, v_changes) AS o (customer, version, sequence, changes)
-    WHERE c.environment_id = p_environment AND c.customer = o.customer AND o.changes <> '';
+    FROM unnest(v_row_id, v_version, v_sequence, v_changes) AS o (row_id, version, sequence, changes)
+    WHERE c.ctid = o.row_id AND o.changes <> '';
 
     IF cardinality(d_call) > 0 THEN
         INSERT INTO events (environment_id, id, customer, sequence, type, created_at, data)
@@ -272,22 +288,22 @@ BEGIN
     WHERE o.changes <> '';
 
     -- What was refused keeps its key with the refusal; what was not done gives its key back.
-    IF v_keys > 0 THEN
-        IF v_refused THEN
-            UPDATE idempotency_keys s
-            SET subject_id = NULL, status = CASE u.code WHEN 1 THEN 402 ELSE 422 END,
-                body = CASE u.code
-                    WHEN 1 THEN '{"code":"insufficient_quantity","facts":{"requested":' || -u.delta || ',"available":' || u.balance - u.held || '}}'
-                    ELSE '{"code":"balance_out_of_range","facts":{}}' END
-            FROM unnest(p_callers, p_key_hashes, codes, p_deltas, balances_after, helds)
-                AS u (caller, key_hash, code, delta, balance, held)
-            WHERE u.code IN (1, 2) AND s.environment_id = p_environment AND s.caller = u.caller AND s.key_hash = u.key_hash;
-        END IF;
-        IF 3 = ANY (codes) THEN
-            DELETE FROM idempotency_keys s
-            USING unnest(p_callers, p_key_hashes, codes) AS u (caller, key_hash, code)
-            WHERE u.code = 3 AND s.environment_id = p_environment AND s.caller = u.caller AND s.key_hash = u.key_hash;
-        END IF;
+    IF v_undone THEN
+        FOR i IN 1 .. n LOOP
+            CONTINUE WHEN codes[i] IN (0, 4) OR p_key_hashes[i] IS NULL;
+            IF codes[i] = 3 THEN
+                DELETE FROM idempotency_keys s
+                WHERE s.environment_id = p_environment AND s.caller = p_callers[i] AND s.key_hash = p_key_hashes[i];
+            ELSE
+                UPDATE idempotency_keys s
+                SET subject_id = NULL, status = CASE codes[i] WHEN 1 THEN 402 ELSE 422 END,
+                    body = CASE codes[i]
+                        WHEN 1 THEN '{"code":"insufficient_quantity","facts":{"requested":' || -p_deltas[i]
+                            || ',"available":' || balances_after[i] - helds[i] || '}}'
+                        ELSE '{"code":"balance_out_of_range","facts":{}}' END
+                WHERE s.environment_id = p_environment AND s.caller = p_callers[i] AND s.key_hash = p_key_hashes[i];
+            END IF;
+        END LOOP;
     END IF;
 END
 $$
