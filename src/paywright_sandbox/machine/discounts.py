@@ -13,7 +13,9 @@ def rounding(work: Work) -> Rounding:
     return half_up if work.variant("U5") == "a" else half_even
 
 
-def redeem(work: Work, wishes: object, *, customer: str, at: int, amount: int, currency: str, **owner: str) -> list[str]:
+def redeem(
+    work: Work, wishes: object, *, customer: str, at: int, amount: int, currency: str, **owner: str
+) -> list[str]:
     """
     Ids of discounts made from `[{coupon} | {promotion_code} | {discount}]`; `owner` names what they hang on.
 
@@ -26,7 +28,9 @@ def redeem(work: Work, wishes: object, *, customer: str, at: int, amount: int, c
             continue
         code = None
         if wish.get("promotion_code"):
-            code = promotion_code_for(work, wish["promotion_code"], customer=customer, at=at, amount=amount, currency=currency)
+            code = promotion_code_for(
+                work, wish["promotion_code"], customer=customer, at=at, amount=amount, currency=currency
+            )
         coupon_id = code["promotion"]["coupon"] if code else wish.get("coupon")
         if not coupon_id:
             raise invalid("Each discount needs one of coupon, promotion_code, discount.", param="discounts")
@@ -128,7 +132,9 @@ def discount_lines(work: Work, lines: list[Json], invoice_discounts: list[str], 
         coupon = coupon_of(work, id)
         among = [at for at, line in enumerate(lines) if applies(coupon, line, id, id in own)]
         base = sum(left[at] for at in among)
-        for at, part in zip(among, shared(taken(work, coupon, base, currency), [left[at] for at in among]), strict=True):
+        for at, part in zip(
+            among, shared(taken(work, coupon, base, currency), [left[at] for at in among]), strict=True
+        ):
             left[at] -= part
             lines[at]["discount_amounts"].append({"amount": part, "discount": id})
             lines[at]["pretax_credit_amounts"].append({"amount": part, "discount": id, "type": "discount"})

@@ -65,6 +65,8 @@ def subscription(id: str, created: int, *, customer: str, currency: str, billing
         "trial_settings": {"end_behavior": {"missing_payment_method": "create_invoice"}},
         "trial_start": None,
         "_debits": {},
+        "_invoices": [],
+        "_announced": False,
     }
 
 

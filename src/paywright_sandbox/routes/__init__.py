@@ -3,23 +3,31 @@
 from . import (
     balance,
     charges,
+    checkout_sessions,
     customers,
     events,
+    invoiceitems,
+    invoices,
     payment_intents,
     payment_methods,
     products,
     setup_intents,
+    subscriptions,
     webhook_endpoints,
 )
 
 LOADED = (
     balance,
     charges,
+    checkout_sessions,
     customers,
     events,
+    invoiceitems,
+    invoices,
     payment_intents,
     payment_methods,
     products,
     setup_intents,
+    subscriptions,
     webhook_endpoints,
 )
