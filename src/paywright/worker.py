@@ -1,8 +1,258 @@
-"""The background work (being written)."""
+"""
+The background work: a table of jobs, run by threads of this process until they are told to stop.
 
-from paywright.engine.app import App
+Everything that must happen is a row, so any number of processes may run this at once, and any of them may die: jobs claim what they do, and what was
+claimed by a dead one comes back. A commit in this process wakes the loop; what other processes commit is found by polling.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from paywright.app import every_environment
+from paywright.catalog.push import push
+from paywright.catalog.wanted import PUSH_COMMAND
+from paywright.checkout import actions as checkout
+from paywright.checkout import queries as checkout_queries
+from paywright.engine.app import App, NotConnected
 from paywright.environments.model import Environment
+from paywright.kernel.ids import wall_ms
+from paywright.kernel.refusals import Refusal
+from paywright.ledger import actions as ledger
+from paywright.ledger.queries import customers_due
+from paywright.outbox import commands
+from paywright.outbox.actions import lock_customers
+from paywright.ownership import actions as ownership
+from paywright.ownership.queries import customers_with_due_ends
+from paywright.payments.actions import refund_in_full
+from paywright.storage import idempotency
+from paywright.storage.database import DatabaseUnavailable
+from paywright.stripe.gateway import StripeBusy, StripeRefused, StripeUnknown
+from paywright.subscriptions import actions as subscriptions
+from paywright.subscriptions import changes
+from paywright.webhooks import actions as webhooks
+from paywright.webhooks.tables import stripe_events
+
+log = logging.getLogger("paywright.worker")
+
+POLL_S = 1.0
+THREADS = 6
+OUTAGES = (DatabaseUnavailable, StripeBusy, StripeUnknown, StripeRefused, NotConnected)
+"""What passes by itself, or needs a person outside: one line in the log, no stack."""
+
+def push_catalog(app: App, environment: Environment) -> None:
+    """What an applied catalog owes Stripe. A checkout pushes what it needs itself; this makes the rest come."""
+    for problem in push(app, environment.id).problems:
+        log.warning("environment %s: %s: %s", environment.id, problem.path, problem.message)
+
+
+COMMANDS: dict[str, Callable[[App, Environment, dict[str, str]], None]] = {
+    PUSH_COMMAND: lambda app, environment, _: push_catalog(app, environment),
+    ownership.CANCEL_SUBSCRIPTION: lambda app, environment, named: changes.cancel_at_stripe(
+        app, environment, named["subscription_id"]
+    ),
+    subscriptions.REFUND_PAYMENT: lambda app, environment, named: refund_in_full(
+        app, environment, named["payment_intent_id"]
+    ),
+}
+
+
+class Job(msgspec.Struct, frozen=True):
+    """
+    `run` answers how much it did; as long as that is more than nothing it runs again at once. `every_s`: how long it may rest otherwise.
+
+    One that `wakes` runs after every commit of this process too, so it must not write when there is nothing to do.
+    """
+
+    name: str
+    run: Callable[[App, Environment], int]
+    every_s: float
+    wakes: bool = False
+    at_once: int = 1
+    """How many of it run side by side in this process, per environment."""
+
+
+def carry_out_commands(app: App, environment: Environment) -> int:
+    with app.database.read() as connection:
+        if not commands.is_due(connection, environment.id):
+            return 0
+    lease_ms = int(app.settings.claim_timeout_s * 1000)
+    with app.work(environment.id) as work:
+        claimed = commands.claim_due(work, lease_ms=lease_ms)
+    for command in claimed:
+        try:
+            COMMANDS[command.kind](app, environment, command.arguments)
+        except Exception as error:
+            with app.work(environment.id) as work:
+                commands.postpone(work, command, f"{type(error).__name__}: {error}")
+            if not isinstance(error, OUTAGES):
+                raise
+        else:
+            with app.work(environment.id) as work:
+                commands.finish(work, command)
+    return len(claimed)
+
+
+def process_inbox(app: App, environment: Environment) -> int:
+    """Stripe events that are due. Asked by a read first, because claiming writes."""
+    due = sa.select(stripe_events.c.id).where(
+        stripe_events.c.environment_id == environment.id,
+        stripe_events.c.next_attempt_at <= app.wall(),
+        stripe_events.c.status.in_(("pending", "failed")),
+    )
+    with app.database.read() as connection:
+        if connection.execute(due.limit(1)).first() is None:
+            return 0
+    return webhooks.process_due(app, environment.id)
+
+
+def tidy_inbox(app: App, environment: Environment) -> int:
+    """Claims of the dead come back, what waited for a mapping wakes up, payloads go after 90 days."""
+    done = webhooks.process_due(app, environment.id)
+    with app.work(environment.id) as work:
+        return done + webhooks.forget_old_payloads(work, app.wall())
+
+
+def recover_checkouts(app: App, environment: Environment) -> int:
+    """Attempts whose answer from Stripe never reached us, and open ones whose end nobody told us of."""
+    recovered = 0
+    before = wall_ms() - int(app.settings.recovery_after_s * 1000)
+    with app.database.read() as connection:
+        unanswered = checkout_queries.unanswered(connection, attempted_before=before)
+    for environment_id, session_id in unanswered:
+        if environment_id == environment.id:
+            checkout.recover(app, environment, session_id)
+            recovered += 1
+    now = app.now(environment.id)
+    with app.database.read() as connection:
+        overdue = checkout_queries.overdue(connection, environment.id, now)
+    for session_id in overdue:
+        synced = checkout.sync(app, environment, session_id)
+        recovered += isinstance(synced, Refusal) or synced.status != "open"
+    return recovered
+
+
+def recover_changes(app: App, environment: Environment) -> int:
+    """Cancels and resumes that Stripe was never, or perhaps, asked for."""
+    before = wall_ms() - int(app.settings.recovery_after_s * 1000)
+    unanswered = changes.unanswered(app, environment, attempted_before=before)
+    for change in unanswered:
+        changes.carry_out(app, environment, change)
+        subscriptions.sync(app, environment, change.subscription_id)
+    return len(unanswered)
+
+
+def settle_customers(app: App, environment: Environment) -> int:
+    """Known ends, repeats and expiries that are due: reads are right without it, this makes the events come on time."""
+    now = app.now(environment.id)
+    with app.database.read() as connection:
+        ending = customers_with_due_ends(connection, environment.id, now)
+        due = customers_due(connection, environment.id, now, limit=100)
+    for customer in sorted({*ending, *due}):
+        with app.work(environment.id) as work:
+            lock_customers(work, [customer])
+            ownership.settle(work, environment, customer)
+            ledger.settle(work, customer)
+    return len({*ending, *due})
+
+
+def forget_old_keys(app: App, environment: Environment) -> int:
+    with app.work(environment.id) as work:
+        return idempotency.forget_old(work)
+
+
+JOBS: tuple[Job, ...] = (
+    Job("inbox", process_inbox, 1, wakes=True, at_once=3),
+    Job("inbox upkeep", tidy_inbox, 10),
+    Job("commands", carry_out_commands, 1, wakes=True),
+    Job("settling", settle_customers, 1),
+    Job("checkout recovery", recover_checkouts, 10),
+    Job("subscription changes", recover_changes, 10),
+    Job("old idempotency keys", forget_old_keys, 3600),
+)
 
 
 def waiting(app: App, environment: Environment) -> dict[str, int]:
-    return {}
+    """What is due or in flight, by its name; empty when the environment has settled."""
+    now = app.now(environment.id)
+    with app.database.read() as connection:
+        counted = {
+            "commands": commands.count_due(connection, environment.id),
+            "ends": len(customers_with_due_ends(connection, environment.id, now)),
+            "balances": len(customers_due(connection, environment.id, now, limit=100)),
+        }
+    counted["stripe_events"] = int(not webhooks.settled(app, environment.id))
+    return {name: number for name, number in counted.items() if number}
+
+
+class Worker:
+    """`with Worker(app): …` runs the jobs of all environments until the block ends; what is under way is finished."""
+
+    def __init__(self, app: App, *, jobs: tuple[Job, ...] = JOBS, poll_s: float = POLL_S) -> None:
+        self._app = app
+        self._jobs = jobs
+        self._poll_s = poll_s
+        self._stopping = threading.Event()
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="paywright-job")
+        self._running: dict[tuple[str, str, int], Future[int]] = {}
+        self._rested_until: dict[tuple[str, str, int], float] = {}
+        self._loop = threading.Thread(target=self._run, name="paywright-worker", daemon=True)
+
+    def start(self) -> "Worker":
+        self._loop.start()
+        return self
+
+    def stop(self) -> None:
+        """Returns once nothing is under way any more."""
+        self._stopping.set()
+        self._app.news.set()
+        self._loop.join()
+        self._threads.shutdown(wait=True)
+
+    def __enter__(self) -> "Worker":
+        return self.start()
+
+    def __exit__(self, *_: Any) -> None:
+        self.stop()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            is_news = self._app.news.wait(self._poll_s)
+            self._app.news.clear()
+            if self._stopping.is_set():
+                return
+            try:
+                self._turn(is_news)
+            except OUTAGES as error:
+                log.warning("the worker waits: %s: %s", type(error).__name__, error)
+
+    def _turn(self, is_news: bool) -> None:
+        for environment in every_environment(self._app):
+            for job in self._jobs:
+                for place in range(job.at_once):
+                    self._start_if_due((environment.id, job.name, place), job, environment, is_news)
+
+    def _start_if_due(self, key: tuple[str, str, int], job: Job, environment: Environment, is_news: bool) -> None:
+        under_way = self._running.get(key)
+        if under_way is not None and not under_way.done():
+            return
+        if (is_news and job.wakes) or time.monotonic() >= self._rested_until.get(key, 0.0):
+            self._rested_until[key] = time.monotonic() + job.every_s
+            self._running[key] = self._threads.submit(self._do, job, environment)
+
+    def _do(self, job: Job, environment: Environment) -> int:
+        try:
+            done = 0
+            while not self._stopping.is_set() and (more := job.run(self._app, environment)):
+                done += more
+        except OUTAGES as error:
+            log.warning("environment %s, %s: %s: %s", environment.id, job.name, type(error).__name__, error)
+        except Exception:
+            log.exception("environment %s, %s: unhandled", environment.id, job.name)
+        return done

@@ -1,34 +1,31 @@
 """
-Commands: what one room asks of another, or of Stripe, after its commit.
+Carrying out what works asked for: commands, each claimed by one worker at a time and repeated until it is done.
 
-A worker takes due ones under a lease (its next attempt lies a while ahead), carries them out, and says so. A worker that dies leaves the lease to
-run out. Carrying out must be safe to repeat.
+A claim is a lease: the row's next attempt is moved ahead while it runs, so a worker that dies leaves it due again. All instants are the wall clock's.
 """
-
-from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from paywright.kernel.ids import wall_ms
 from paywright.outbox.tables import commands
 from paywright.storage.work import Work
 
-LEASE_MS = 120_000
-RETRY_AFTER_MS = (2_000, 10_000, 60_000, 300_000, 1_800_000, 7_200_000)
-"""Then every two hours, for ever: what was promised to a customer is not given up."""
+BACK_OFF_MS = (10_000, 60_000, 300_000, 1_800_000, 7_200_000, 21_600_000)
+"""Then every six hours, for ever: a command is never given up, because somebody's money may depend on it."""
 
 
 class Command(msgspec.Struct, frozen=True):
     id: str
     kind: str
     subject: str
-    arguments: dict[str, Any]
+    arguments: dict[str, str]
     attempts: int
 
 
-def take_due(work: Work, *, limit: int = 20) -> list[Command]:
-    """Commands that are due, oldest first, leased to the caller. Two workers never take the same one."""
+def claim_due(work: Work, *, lease_ms: int, limit: int = 10) -> list[Command]:
+    """Due commands, oldest first, now this worker's for the length of the lease. Commit before carrying them out."""
     wall = wall_ms()
     columns = (commands.c.id, commands.c.kind, commands.c.subject, commands.c.arguments, commands.c.attempts)
     due = (
@@ -42,34 +39,49 @@ def take_due(work: Work, *, limit: int = 20) -> list[Command]:
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    taken = [
-        Command(row.id, row.kind, row.subject, msgspec.json.decode(row.arguments), row.attempts + 1)
-        for row in work.execute(due)
+    rows = work.execute(due).all()
+    for row in rows:
+        taken = {"attempts": row.attempts + 1, "next_attempt_at": wall + lease_ms}
+        work.execute(commands.update().where(_is(work, row.id)).values(**taken))
+    return [
+        Command(row.id, row.kind, row.subject, msgspec.json.decode(row.arguments), row.attempts + 1) for row in rows
     ]
-    for command in taken:
-        _update(work, command, next_attempt_at=wall + LEASE_MS, attempts=command.attempts)
-    return taken
 
 
-def done(work: Work, command: Command) -> None:
-    """It is carried out; asking for the same again changes nothing."""
-    _update(work, command, status="done", last_error=None)
-
-
-def failed(work: Work, command: Command, error: str) -> None:
-    """It comes again. `error` holds no secret."""
-    wait = RETRY_AFTER_MS[min(command.attempts, len(RETRY_AFTER_MS)) - 1]
-    _update(work, command, next_attempt_at=wall_ms() + wait, last_error=error[:500])
-
-
-def has_pending(work: Work) -> bool:
-    """Something is yet to be carried out, now or later."""
-    statement = sa.select(commands.c.id).where(
-        commands.c.environment_id == work.environment_id, commands.c.status == "pending"
+def is_due(connection: Connection, environment_id: str) -> bool:
+    """Asked before claiming, so that a worker with nothing to do writes nothing."""
+    due = sa.select(commands.c.id).where(
+        commands.c.environment_id == environment_id,
+        commands.c.status == "pending",
+        commands.c.next_attempt_at <= wall_ms(),
     )
-    return work.execute(statement.limit(1)).first() is not None
+    return connection.execute(due.limit(1)).first() is not None
 
 
-def _update(work: Work, command: Command, **values: Any) -> None:
-    where = commands.c.environment_id == work.environment_id, commands.c.id == command.id
-    work.execute(commands.update().where(*where).values(**values))
+def finish(work: Work, command: Command) -> None:
+    work.execute(commands.update().where(_is(work, command.id)).values(status="done", last_error=None))
+
+
+def postpone(work: Work, command: Command, error: str) -> None:
+    """It did not work out: again later, and later still the more often that happens."""
+    pause = BACK_OFF_MS[min(command.attempts, len(BACK_OFF_MS)) - 1]
+    changed = {"last_error": error[:500], "next_attempt_at": wall_ms() + pause}
+    work.execute(commands.update().where(_is(work, command.id)).values(**changed))
+
+
+def count_due(connection: Connection, environment_id: str) -> int:
+    """Commands due now or being carried out for the first time."""
+    waiting = (
+        sa.select(sa.func.count())
+        .select_from(commands)
+        .where(
+            commands.c.environment_id == environment_id,
+            commands.c.status == "pending",
+            (commands.c.next_attempt_at <= wall_ms()) | (commands.c.last_error.is_(None)),
+        )
+    )
+    return int(connection.execute(waiting).scalar_one())
+
+
+def _is(work: Work, command_id: str) -> sa.ColumnElement[bool]:
+    return (commands.c.environment_id == work.environment_id) & (commands.c.id == command_id)
