@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from . import control, routes, web
+from . import control, pages, routes, web
 from .access import caller_of
 from .engine import Engine
 from .errors import ApiError
@@ -28,6 +28,7 @@ PREFLIGHT = {
 }
 assert routes.LOADED
 assert control.LOADED
+assert pages.LOADED
 
 
 class SandboxApp:

@@ -6,7 +6,7 @@ from ..account import copied
 from ..attributes import take, take_metadata
 from ..errors import ApiError, Json, invalid, missing_parameter, not_implemented
 from ..money import AMOUNT_MAX, currency_of
-from ..objects.products import price
+from ..objects.products import price, product
 from ..work import Work
 from . import products
 
@@ -232,3 +232,33 @@ def update(work: Work, id: str, parameters: Json) -> Json:
     if found != before:
         work.emit_updated("price.updated", found, before)
     return found
+
+
+def inline(work: Work, wish: Json, at: str) -> Json:
+    """A price written into another request (`price_data`): made for this one use, not for sale elsewhere, without events."""
+    currency = currency_of(wish["currency"], f"{at}[currency]")
+    made = price(work.new_id("price"), work.now, product=inline_product(work, wish, at), currency=currency)
+    made["active"] = False
+    take(made, wish, "tax_behavior")
+    set_amounts(made, {name: wish[name] for name in ("unit_amount", "unit_amount_decimal") if name in wish})
+    if "recurring" in wish:
+        made.update(type="recurring", recurring=recurring_of(wish["recurring"]))
+    return work.save(made)
+
+
+def inline_product(work: Work, wish: Json, at: str) -> str:
+    named, described = wish.get("product"), wish.get("product_data")
+    if named and described:
+        raise invalid(
+            "You may only specify one of these parameters: product, product_data.",
+            param=at,
+            code="parameters_exclusive",
+        )
+    if named:
+        return str(work.require("product", named, f"{at}[product]")["id"])
+    if not described:
+        raise missing_parameter(f"{at}[product_data]")
+    made = product(work.new_id("product", 14), work.now, described["name"])
+    products.apply(made, described)
+    made["active"] = False
+    return str(work.save(made)["id"])
