@@ -44,7 +44,7 @@ def caller_of(store: Store, headers: dict[str, str], key_in_form: str | None = N
             "(e.g. 'Authorization: Bearer YOUR_SECRET_KEY').",
         )
     if "_live_" in key:
-        raise ApiError(401, "The sandbox has no live mode: use a test key.")
+        raise ApiError(401, "Invalid API Key provided: the sandbox has no live mode; use a test key.")
     if not TEST_KEY.match(key):
         raise ApiError(401, f"Invalid API Key provided: {key[:8]}{'*' * 8}")
     account = store.by_key.get(key, store.default)

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+import pytest
 import stripe
 
 VISA = "pm_card_visa"
@@ -58,12 +59,18 @@ class Shop:
         self.http.close()
 
 
+def error_of(refusal: pytest.ExceptionInfo[stripe.StripeError]) -> Any:
+    """The error object, untyped: a test that reads it knows it is there."""
+    return refusal.value.error
+
+
 class Listener:
     """A webhook endpoint of our own. `answers` are the statuses to give in turn; then 200."""
 
     def __init__(self, answers: list[int] | None = None) -> None:
         self.answers = list(answers or [])
         self.received: list[tuple[dict[str, str], bytes]] = []
+        self.polls = 0
         self.more = threading.Condition()
         listener = self
 
@@ -76,6 +83,15 @@ class Listener:
                     listener.received.append((dict(self.headers), body))
                     status = listener.answers.pop(0) if listener.answers else 200
                     listener.more.notify_all()
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def do_GET(self) -> None:
+                """A settle address: it answers what is left of `answers`, then 200."""
+                with listener.more:
+                    listener.polls += 1
+                    status = listener.answers.pop(0) if listener.answers else 200
                 self.send_response(status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()

@@ -153,10 +153,11 @@ def capture(work: Work, id: str, parameters: Json) -> Json:
     intent = work.require("payment_intent", id, "intent")
     if intent["status"] != "requires_capture":
         raise unexpected_state(intent, "captured")
-    amount = int(parameters.get("amount_to_capture", intent["amount_capturable"]))
-    if not 1 <= amount <= intent["amount_capturable"]:
+    held: int = intent["amount_capturable"]
+    amount: int = parameters.get("amount_to_capture", held)
+    if not 1 <= amount <= held:
         raise invalid(
-            f"The amount to capture must be 1 to {intent['amount_capturable']}.",
+            f"The amount to capture must be 1 to {held}.",
             param="amount_to_capture",
             code="amount_too_large" if amount > 0 else "amount_too_small",
         )
