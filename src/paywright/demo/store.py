@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from litestar import Litestar, Request, Response, Router, get, post
+from litestar import Litestar, Request, Response, get, post
 from litestar.exceptions import HTTPException
 
 from paywright.client import AsyncClient, PaywrightError
@@ -64,7 +64,8 @@ def build(
         ),
     ]
     return Litestar(
-        route_handlers=[Router(path=prefix, route_handlers=handlers)],
+        path=prefix,
+        route_handlers=handlers,
         openapi_config=None,
         exception_handlers={
             PaywrightError: store.refused,
