@@ -19,7 +19,6 @@ from paywright.environments.model import Environment
 from paywright.kernel.refusals import Refusal
 from paywright.outbox.actions import command, lock_customers, open_incident
 from paywright.ownership import actions as ownership
-from paywright.ownership import queries as ownership_queries
 from paywright.ownership.model import ResolvedLine
 from paywright.ownership.rules import conflict_with_owned
 from paywright.payments import actions as payments
@@ -145,7 +144,7 @@ def _fulfil(
     paid_at = payments.paid_at(fetched.related[0]) if fetched.related else None
     ownership.settle(work, environment, session.customer)
     lines = pinned_lines(work, session)
-    held = ownership_queries.live(work.connection, work.environment_id, session.customer, work.now)
+    held = ownership.bought(work, session.customer)
     catalog = catalog_queries.current(work.connection, work.environment_id)
     refusal = conflict_with_owned(held, lines, catalog, session.customer)
     if refusal is not None:

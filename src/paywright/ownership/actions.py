@@ -20,6 +20,7 @@ from paywright.kernel.refusals import Refusal
 from paywright.ledger import actions as ledger
 from paywright.outbox.actions import command, lock_customers, mark_changed, record
 from paywright.ownership import queries
+from paywright.ownership.defaults import align_later
 from paywright.ownership.model import AskedLine, EndReason, OwnedProduct, ResolvedLine, Source, Subscription
 from paywright.ownership.present import shown
 from paywright.ownership.rules import Wish, conflict_with_owned, in_the_way, resolve
@@ -61,7 +62,7 @@ def resolved(
         with_secret_key=with_secret_key,
         purpose="grant" if purpose == "grant" else "checkout",
         lines=lines,
-        owned=tuple(queries.live(work.connection, work.environment_id, customer, work.now)),
+        owned=tuple(bought(work, customer)),
         inline_version=lambda product: product_version_id(None, product),
         currency=currency,
     )
@@ -88,7 +89,7 @@ def own(
     """
     settle(work, environment, customer)
     catalog = catalog_queries.current(work.connection, work.environment_id)
-    held = queries.live(work.connection, work.environment_id, customer, work.now)
+    held = bought(work, customer)
     refusal = conflict_with_owned(held, [line], catalog, customer)
     if refusal is not None:
         return refusal
@@ -114,6 +115,7 @@ def own(
     _insert(work, owned)
     _announce_beginning(work, environment, owned)
     _start_items(work, owned)
+    align_later(work, customer)
     return owned
 
 
@@ -157,6 +159,7 @@ def end(
         facts = {"subscription": _shown(work, environment, ended)["subscription"], "reason": reason}
         record(work, "subscription.ended", facts, customer=owned.customer, change="products")
     _end_orphaned_add_ons(work, environment, ended)
+    align_later(work, owned.customer)
     return ended
 
 
@@ -182,6 +185,13 @@ def settle(work: Work, environment: Environment, customer: Customer) -> None:
     due = queries.unsettled(work.connection, work.environment_id, customer, work.now)
     for owned in sorted(due, key=lambda each: (each.ends_at or 0, each.id)):
         end(work, environment, owned, "canceled", at=owned.ends_at)
+    align_later(work, customer)
+
+
+def bought(work: Work, customer: Customer) -> list[OwnedProduct]:
+    """What the customer owns apart from defaults, which never stand in the way, newest first."""
+    live = queries.live(work.connection, work.environment_id, customer, work.now)
+    return [each for each in live if each.source != "default"]
 
 
 def schedule_end(work: Work, owned: OwnedProduct, ends_at: int | None, *, cancel_at_period_end: bool) -> OwnedProduct:
@@ -235,7 +245,7 @@ def _replace(work: Work, environment: Environment, other: OwnedProduct) -> None:
 
 def _end_orphaned_add_ons(work: Work, environment: Environment, ended: OwnedProduct) -> None:
     """An add-on ends with the last of its bases, unless it was sold to outlive them."""
-    held = queries.live(work.connection, work.environment_id, ended.customer, work.now)
+    held = bought(work, ended.customer)
     catalog = catalog_queries.current(work.connection, work.environment_id)
     standing = {each.product_id for each in held} | catalog.defaults(ended.customer.type).keys()
     for add_on in held:
@@ -318,9 +328,3 @@ def _is(work: Work, owned: OwnedProduct) -> sa.ColumnElement[bool]:
         owned_products.c.customer == owned.customer.key,
         owned_products.c.id == owned.id,
     )
-
-
-def live(work: Work, environment: Environment, customer: Customer) -> Sequence[OwnedProduct]:
-    """What the customer owns now, newest first, known ends applied. The customer is locked."""
-    settle(work, environment, customer)
-    return queries.live(work.connection, work.environment_id, customer, work.now)

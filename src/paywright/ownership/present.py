@@ -11,6 +11,11 @@ from paywright.ownership.model import OwnedProduct
 TURNS_PER_YEAR = {"day": 365, "week": 52, "month": 12, "year": 1}
 
 
+def own_id(default_product_id: str) -> str:
+    """How a default is named to the outside, whether it is a row yet or not: it can't be canceled or revoked."""
+    return f"own_default_{default_product_id}"
+
+
 def yearly_cost(price: Price, currency: str, quantity: int) -> float:
     """Minor units a year: 365 days, 52 weeks, 12 months. A price not sold in that currency is compared by its first one."""
     amount = price.amounts.get(currency, next(iter(price.amounts.values())))
@@ -27,7 +32,7 @@ def shown(
     if not with_secret_key:
         del metadata["server"]
     return {
-        "id": owned.id,
+        "id": owned.id if owned.source != "default" or owned.product_id is None else own_id(owned.product_id),
         "product_id": owned.product_id,
         "display_name": owned.product.display_name,
         "quantity": owned.quantity,

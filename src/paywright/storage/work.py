@@ -43,9 +43,13 @@ class Work:
     def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
         return self.connection.execute(statement, parameters)
 
-    def before_commit(self, finish: "Callable[[Work], None]") -> None:
-        """`finish` runs once, last in the transaction: what is written once per commit however much changed."""
-        self._before_commit.append(finish)
+    def before_commit(self, finish: "Callable[[Work], None]", *, first: bool = False) -> None:
+        """
+        `finish` runs once, last in the transaction: what is written once per commit however much changed.
+
+        `first`: before those that stand already, because it may itself change what they write.
+        """
+        self._before_commit.insert(0 if first else len(self._before_commit), finish)
 
     def after_commit(self, wake: Callable[[], None]) -> None:
         """`wake` runs once the commit is on disk. It may only nudge somebody: what must happen is a row."""

@@ -21,6 +21,7 @@ from paywright.outbox.actions import lock_customers, record
 from paywright.ownership import actions as ownership
 from paywright.ownership import queries as ownership_queries
 from paywright.ownership.model import OwnedProduct
+from paywright.ownership.present import own_id
 from paywright.storage.work import Work
 from paywright.stripe.gateway import StripeRefused, stripe_key
 from paywright.subscriptions import actions as subscriptions
@@ -175,12 +176,12 @@ def unanswered(app: App, environment: Environment, *, attempted_before: int) -> 
 def _named(work: Work, environment: Environment, customer: Customer, name: str) -> list[OwnedProduct] | Refusal:
     """Live purchases by that name, newest first; the customer is locked by this."""
     lock_customers(work, [customer])
-    held = ownership.live(work, environment, customer)
-    named = [owned for owned in held if name in (owned.id, owned.product_id)]
+    ownership.settle(work, environment, customer)
+    named = [owned for owned in ownership.bought(work, customer) if name in (owned.id, owned.product_id)]
     if named:
         return named
     catalog = catalog_queries.current(work.connection, work.environment_id)
-    if name in catalog.defaults(customer.type):
+    if name in {each for default in catalog.defaults(customer.type) for each in (default, own_id(default))}:
         return Refusal("product_is_default", {"product_id": name})
     return Refusal("not_owned")
 
