@@ -7,6 +7,7 @@ Buying is a form that opens a checkout and sends the buyer there. The success pa
 import asyncio
 import logging
 import secrets
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from paywright.demo.shelf import INTERVALS, shelf
 from paywright.demo.visit import COOKIE, DEMO_USERS, Message, Visit, Visits
 
 Asked = Request[Any, Any, Any]
+Answering = Callable[[Asked], Coroutine[Any, Any, Response[Any]]]
 STATIC = {"store.css": "text/css", "store.js": "text/javascript", "mark.svg": "image/svg+xml"}
 CATALOG = Path(__file__).parent / "catalog.toml"
 """What the store sells when `dev` is given no catalog."""
@@ -45,23 +47,24 @@ def build(
     """
     visits = Visits(secret_key)
     store = Store(AsyncClient(url, secret_key), visits, Answers(prefix, visits, checkout_origin), url, prefix)
+    pages: dict[str, Answering] = {
+        "/": store.home,
+        "/balance": store.balance,
+        "/success": store.success,
+        "/canceled": store.canceled,
+        "/static/{name:str}": store.static,
+    }
+    forms: dict[str, Answering] = {
+        "/user": store.choose_user,
+        "/currency": store.choose_currency,
+        "/buy": store.buy,
+        "/spend": store.spend,
+        "/cancel": store.cancel,
+        "/resume": store.resume,
+    }
     handlers = [
-        get("/", name="home")(store.home),
-        get("/balance")(store.balance),
-        get("/success")(store.success),
-        get("/canceled")(store.canceled),
-        get("/static/{name:str}")(store.static),
-        *(
-            post(path, status_code=303)(handler)
-            for path, handler in (
-                ("/user", store.choose_user),
-                ("/currency", store.choose_currency),
-                ("/buy", store.buy),
-                ("/spend", store.spend),
-                ("/cancel", store.cancel),
-                ("/resume", store.resume),
-            )
-        ),
+        *(get(path)(_handler(answer)) for path, answer in pages.items()),
+        *(post(path, status_code=303)(_handler(answer)) for path, answer in forms.items()),
     ]
     return Litestar(
         path=prefix,
@@ -79,17 +82,25 @@ def build(
     )
 
 
+def _handler(answer: Answering) -> Answering:
+    async def handle(request: Asked) -> Response[Any]:
+        return await answer(request)
+
+    return handle
+
+
 class Store:
     def __init__(self, client: AsyncClient, visits: Visits, answers: Answers, url: str, prefix: str) -> None:
         self._client, self._visits, self._answers, self._url, self._prefix = client, visits, answers, url, prefix
 
-    async def home(self, request: Asked, interval: str = INTERVALS[0]) -> Response[str]:
+    async def home(self, request: Asked) -> Response[str]:
         visit = self._visit(request)
         user = self._client.user(visit.user.id)
         products, owned, balance = await asyncio.gather(
             self._client.list_products(), user.list_products(), self._balance(visit)
         )
-        interval = interval if interval in INTERVALS else INTERVALS[0]
+        asked = request.query_params.get("interval", "")
+        interval = asked if asked in INTERVALS else INTERVALS[0]
         shown = shelf(products, owned, currency=visit.currency, interval=interval)
         return self._answers.page(
             "store.html", visit, shelf=shown, balance=balance, interval=interval, attempt=secrets.token_urlsafe(12)
@@ -135,9 +146,10 @@ class Store:
                 return self._answers.redirect(session.url, visit)
         return self._answers.home(visit, Message("bad", "This checkout could not be opened. Try again in a moment."))
 
-    async def success(self, request: Asked, session_id: str = "") -> Response[str]:
+    async def success(self, request: Asked) -> Response[str]:
         """The truth, asked now: the webhook may be late, and nobody should be thanked too early."""
         visit = self._visit(request)
+        session_id = request.query_params.get("session_id", "")
         try:
             session = await self._client.sync_checkout_session(session_id) if session_id else None
         except PaywrightError as error:
@@ -180,7 +192,8 @@ class Store:
         kept = await self._client.user(visit.user.id).resume_subscription(form.get("owned_id", ""))
         return self._answers.home(visit, Message("good", f"{kept.display_name} goes on as before."), place="#owned")
 
-    async def static(self, name: str) -> Response[bytes]:
+    async def static(self, request: Asked) -> Response[bytes]:
+        name = request.path_params["name"]
         if name not in STATIC:
             raise HTTPException(status_code=404)
         headers = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
