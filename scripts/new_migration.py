@@ -7,6 +7,7 @@ scripts/new_migration.py "what changes"`.
 
 import importlib
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -51,6 +52,7 @@ def main(arguments: list[str]) -> None:
         database.close()
         for path in later:
             shutil.move(Path(folder) / path.name, path)
+    subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", str(VERSIONS)], check=True)
 
 
 if __name__ == "__main__":
