@@ -18,6 +18,7 @@ from paywright.access.identify import REMEMBERED_S, Credentials, identify
 from paywright.access.limits import FAILURES_AT_ONCE, FailureLimiter
 from paywright.access.model import SCOPES, Caller
 from paywright.access.tables import api_keys
+from paywright.access.tokens import FOREIGN_JWT
 from paywright.engine.app import App
 from paywright.kernel.ids import wall_ms
 from paywright.kernel.model import Customer
@@ -211,6 +212,11 @@ def test_the_forger_of_these_tests_makes_good_tokens_of_a_good_key(app: App) -> 
 )
 def test_a_token_that_is_not_ours_is_invalid(app: App, token: str) -> None:
     assert refused(identify(app, f"Bearer {token}")) == "invalid_credentials"
+
+
+def test_an_apps_own_jwt_is_refused_with_the_reason(app: App) -> None:
+    refusal = identify(app, f"Bearer {jwt.encode({'sub': 'anne'}, 'a key of the app, thirty-two characters')}")
+    assert refusal == Refusal("invalid_credentials", {"reason": FOREIGN_JWT})
 
 
 def test_a_revoked_key_is_invalid_within_a_second_in_every_process(database_url: str, app: App) -> None:

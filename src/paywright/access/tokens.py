@@ -19,6 +19,8 @@ from paywright.kernel.vault import derived_key
 _ALGORITHM = "HS256"
 _TOKEN_LENGTH_MAX = 8192
 
+FOREIGN_JWT = "This JWT is no customer token of ours. JWTs issued by your own app are not accepted yet: exchange them at /v1/customer-tokens."
+
 
 class _Claims(msgspec.Struct, frozen=True):
     jti: str
@@ -53,7 +55,7 @@ def verify(secret: str, token: str, *, wall: int) -> CustomerToken | Refusal:
     """`invalid_credentials` for what is not ours or was tampered with, `token_expired` past its time. Revocation is not looked at."""
     read = read_signed(secret, token)
     if read is None:
-        return Refusal("invalid_credentials")
+        return Refusal("invalid_credentials", {"reason": FOREIGN_JWT} if _is_foreign(token) else {})
     return read if wall < read.expires_at else Refusal("token_expired")
 
 
@@ -79,6 +81,13 @@ def read_signed(secret: str, token: str) -> CustomerToken | None:
         issued_at=round(claims.iat * 1000),
         expires_at=round(claims.exp * 1000),
     )
+
+
+def _is_foreign(token: str) -> bool:
+    try:
+        return "environment" not in jwt.decode(token, options={"verify_signature": False})
+    except (jwt.InvalidTokenError, UnicodeError):
+        return False
 
 
 def _key(secret: str, environment_id: str) -> bytes:

@@ -100,7 +100,7 @@ def _lock(work: Work) -> int:
 
 def _types_that_are_fixed(work: Work, before: Catalog, after: Catalog, is_in_use: IsInUse) -> Refusal | None:
     """What customers hold can't become somebody else's. An id that is back after having been archived counts as well."""
-    known = _known_types(work)
+    known = _known_types(work, [*after.items, *after.products])
     report = Report()
     for kind, section, things in (("item", "items", after.items), ("product", "products", after.products)):
         for each, thing in things.items():
@@ -111,11 +111,13 @@ def _types_that_are_fixed(work: Work, before: Catalog, after: Catalog, is_in_use
     return report.refusal()
 
 
-def _known_types(work: Work) -> dict[tuple[str, str], str]:
+def _known_types(work: Work, ids: list[str]) -> dict[tuple[str, str], str]:
+    """What these ids were last, also those that are archived."""
     rows = work.execute(
         sa.select(catalog_ids.c.kind, catalog_ids.c.id, catalog_ids.c.customer_type)
-        .where(catalog_ids.c.environment_id == work.environment_id)
+        .where(catalog_ids.c.environment_id == work.environment_id, catalog_ids.c.id.in_(ids))
         .order_by(catalog_ids.c.kind, catalog_ids.c.id)
+        .limit(3 * len(ids) + 1)
     )
     return {(row.kind, row.id): row.customer_type for row in rows}
 
