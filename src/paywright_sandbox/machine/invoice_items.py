@@ -127,7 +127,7 @@ def one_time_price(work: Work, wish: Json) -> Json | None:
             f"The price specified is set to `type=recurring` but this field only accepts prices with `type=one_time`: {id}.",
             param="price",
         )
-    if not price["active"]:
+    if not price["active"] and not price.get("_inline"):
         raise invalid(f"The price specified is inactive. This field only accepts active prices: {id}.", param="price")
     return price
 

@@ -39,7 +39,8 @@ def put_totals(work: Work, invoice: Json, balance: int) -> None:
 
 def net_of(line: Json) -> int:
     """After discounts, before taxes that come on top."""
-    return int(line["amount"]) - sum(part["amount"] for part in line["discount_amounts"])
+    off: int = sum(part["amount"] for part in line["discount_amounts"])
+    return int(line["amount"]) - off
 
 
 def due_and_balance(total: int, balance: int, currency: str) -> tuple[int, int]:

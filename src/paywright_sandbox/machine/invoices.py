@@ -129,19 +129,20 @@ def finalize(work: Work, made: Json) -> None:
     made["hosted_invoice_url"] = f"{work.origin}/i/{made['id']}"
     made["invoice_pdf"] = f"{work.origin}/i/{made['id']}/pdf"
     made["webhooks_delivered_at"] = made["webhooks_delivered_at"] or at
-    settle_balance(work, made)
+    _, made["ending_balance"] = due_and_balance(made["total"], owner["balance"], made["currency"])
     work.unschedule(made["id"], "finalize")
     work.save(made)
     work.emit("invoice.finalized", made)
+    settle_balance(work, made)
     if made["amount_due"] == 0:
         mark_paid(work, made)
 
 
 def settle_balance(work: Work, made: Json) -> None:
+    """The customer's balance becomes what the invoice says it leaves."""
     owner = work.require("customer", made["customer"], "customer")
     before = copied(owner)
-    _, after = due_and_balance(made["total"], owner["balance"], made["currency"])
-    made["ending_balance"] = after
+    after = made["ending_balance"]
     if after == owner["balance"]:
         return
     change = after - owner["balance"]

@@ -8,12 +8,11 @@ from .collection import default_method_of, finalize_and_collect
 from .due import due
 from .invoice_lines import period_line
 from .invoices import announce, draft, schedule_finalizing
+from .prorations import forget_debits, remember_debits
 from .subscription_building import waiting_lines
 from .subscription_calendar import ENDED, now_for, period_end
 from .subscription_status import end, paused, updated
-from .subscriptions import branch, remember_debits, use_up_once
-
-DEBITS_KEPT_S = 2 * 366 * 86_400
+from .subscriptions import branch, use_up_once
 
 
 def running(work: Work, act: Due) -> Json | None:
@@ -110,7 +109,7 @@ def cycle_invoice(work: Work, made: Json, moved: list[Json], old: Period) -> Jso
         discounts=running_discounts(work, made),
         period=old,
     )
-    forget_old_debits(made, bill["created"])
+    forget_debits(made, bill["created"])
     remember_debits(made, bill)
     made["latest_invoice"] = bill["id"]
     use_up_once(work, made)
@@ -125,10 +124,6 @@ def running_discounts(work: Work, made: Json) -> list[str]:
     for item in made["items"]["data"]:
         item["discounts"] = running(work, item["discounts"], at)
     return list(made["discounts"])
-
-
-def forget_old_debits(made: Json, at: int) -> None:
-    made["_debits"] = {id: [debit for debit in debits if debit["end"] > at] for id, debits in made["_debits"].items()}
 
 
 def hold_or_schedule(work: Work, made: Json, bill: Json) -> None:

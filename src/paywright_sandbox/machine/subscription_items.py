@@ -21,7 +21,7 @@ def price_for(work: Work, wish: Json, param: str) -> Json:
     if not wish.get(name):
         raise missing_parameter(f"{param}[price]")
     price = work.require("price", wish[name], f"{param}[{name}]")
-    if not price["active"]:
+    if not price["active"] and not price.get("_inline"):
         raise invalid(
             f"The price specified is inactive. This field only accepts active prices: {price['id']}.",
             param=f"{param}[price]",
@@ -41,7 +41,7 @@ def check_recurring(price: Json, param: str) -> None:
 
 def check_product(work: Work, price: Json, param: str) -> None:
     product = work.get("product", price["product"])
-    if product is not None and not product.get("active", True):
+    if product is not None and not product.get("active", True) and not price.get("_inline"):
         raise invalid(
             f"Price `{price['id']}` is not available to be purchased because its product is not active.",
             param=f"{param}[price]",

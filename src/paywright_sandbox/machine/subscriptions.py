@@ -32,6 +32,7 @@ from .discounts import without_once
 from .due import due
 from .invoices import announce, draft, finalize, mark_paid, tell, void
 from .moments import Moment, emit_at, moment
+from .prorations import remember_debits
 from .subscription_building import build, first_lines
 from .subscription_calendar import ENDED, TRIAL_NOTICE_S, now_for, plan_ahead
 from .subscription_status import end, expire
@@ -87,16 +88,6 @@ def use_up_once(work: Work, made: Json) -> None:
     made["discounts"] = without_once(work, made["discounts"])
     for item in made["items"]["data"]:
         item["discounts"] = without_once(work, item["discounts"])
-
-
-def remember_debits(made: Json, bill: Json) -> None:
-    """What each item was really charged for which time: what flexible billing credits if it changes."""
-    for line in bill["_lines"]:
-        if line.get("_debit"):
-            net = line["amount"] - sum(part["amount"] for part in line["discount_amounts"])
-            made["_debits"].setdefault(line["_debit"], []).append(
-                {**line["period"], "amount": net, "invoice": bill["id"], "line": line["id"]}
-            )
 
 
 def check_payable(work: Work, made: Json, bill: Json, behavior: str) -> None:

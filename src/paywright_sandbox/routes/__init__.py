@@ -12,6 +12,7 @@ from . import (
     payment_methods,
     products,
     setup_intents,
+    subscription_items,
     subscriptions,
     webhook_endpoints,
 )
@@ -28,6 +29,7 @@ LOADED = (
     payment_methods,
     products,
     setup_intents,
+    subscription_items,
     subscriptions,
     webhook_endpoints,
 )

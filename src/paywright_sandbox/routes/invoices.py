@@ -2,7 +2,7 @@
 
 from ..errors import Json
 from ..listing import in_range, listing, page, page_of
-from ..machine import collection, invoices, invoicing
+from ..machine import collection, invoices, invoicing, previews
 from ..machine.invoices import subscription_of
 from ..routing import route
 from ..serialise import absent_unless_expanded
@@ -132,3 +132,16 @@ def list_payments(work: Work, parameters: Json) -> Json:
         "status",
         keep=lambda found: not wish or found["payment"].get("payment_intent") == wish,
     )
+
+
+@route(
+    "POST /v1/invoices/create_preview",
+    acts_on="currency customer discounts invoice_items subscription subscription_details.billing_cycle_anchor "
+    "subscription_details.billing_mode subscription_details.cancel_at subscription_details.cancel_at_period_end "
+    "subscription_details.cancel_now subscription_details.default_tax_rates subscription_details.items "
+    "subscription_details.metadata subscription_details.proration_behavior subscription_details.proration_date "
+    "subscription_details.trial_end",
+    note="Of a schedule's later phases nothing is shown.",
+)
+def create_preview(work: Work, parameters: Json) -> Json:
+    return previews.preview(work, parameters)

@@ -2,10 +2,12 @@
 
 from ..errors import Json
 from ..listing import in_range, page
-from ..machine import renewals, subscriptions  # noqa: F401 - renewals registers what the calendar does
+from ..machine import cancellations, renewals, subscriptions, updates
 from ..machine.subscription_calendar import ENDED, period_end
 from ..routing import route
 from ..work import Work
+
+assert renewals.renew, "what the calendar does is registered"
 
 SETTINGS = (
     "automatic_tax.enabled collection_method days_until_due default_payment_method default_tax_rates description "
@@ -60,3 +62,21 @@ def has_period(found: Json, parameters: Json) -> bool:
     return ("current_period_start" not in parameters or in_range(start, parameters["current_period_start"])) and (
         "current_period_end" not in parameters or in_range(period_end(found), parameters["current_period_end"])
     )
+
+
+@route(
+    "POST /v1/subscriptions/{subscription_exposed_id}",
+    acts_on=f"{SETTINGS} items billing_cycle_anchor cancellation_details.comment cancellation_details.feedback "
+    "pause_collection proration_date",
+    note="A change of interval restarts the cycle of every item. `cancel_at` within a period gives nothing back.",
+)
+def update(work: Work, parameters: Json, subscription_exposed_id: str) -> Json:
+    return updates.update(work, subscription_exposed_id, parameters)
+
+
+@route(
+    "DELETE /v1/subscriptions/{subscription_exposed_id}",
+    acts_on="cancellation_details.comment cancellation_details.feedback invoice_now prorate",
+)
+def cancel(work: Work, parameters: Json, subscription_exposed_id: str) -> Json:
+    return cancellations.cancel(work, subscription_exposed_id, parameters)
