@@ -2,7 +2,7 @@
 
 from paywright.customers import queries
 from paywright.customers import sync as customer_sync
-from paywright.customers.actions import ensure_stripe_customer
+from paywright.customers.actions import ensure_stripe_customer, forget_missing
 from paywright.customers.model import Billing, SetupIntent
 from paywright.customers.tables import setup_intents
 from paywright.engine.app import App
@@ -85,3 +85,34 @@ def set_default_payment_method(
     with app.work(environment.id) as work:
         customer_sync.apply(work, fetched)
     return billing(app, environment, customer)
+
+
+def create_portal_session(
+    app: App,
+    environment: Environment,
+    customer: Customer,
+    *,
+    return_url: str | None = None,
+    configuration: str | None = None,
+) -> str | Refusal:
+    """The address of Stripe's billing portal for this customer. `no_stripe_customer` before the first checkout."""
+    with app.database.read() as connection:
+        mapped = queries.stripe_customer_id(connection, environment.id, customer)
+    if mapped is None or not environment.is_at_stripe:
+        return Refusal("no_stripe_customer")
+    params = {"customer": mapped, "return_url": return_url, "configuration": configuration}
+    try:
+        made = app.gateway(environment).post(
+            "/v1/billing_portal/sessions",
+            {name: value for name, value in params.items() if value is not None},
+            idempotency_key=stripe_key(environment.id, new_id("bps"), "create"),
+        )
+    except StripeRefused as refused:
+        if refused.is_key_dead:
+            raise
+        if not refused.is_missing or refused.param != "customer":
+            return Refusal("stripe_refused", {"stripe_message": refused.message})
+        with app.work(environment.id) as work:
+            forget_missing(work, customer, mapped)
+        return Refusal("no_stripe_customer")
+    return str(made["url"])
