@@ -1,5 +1,9 @@
 """Builds what actions take: the `App`, on a database that is up to date, with the environments of its first start."""
 
+from pathlib import Path
+
+from paywright.catalog.from_file import apply_file, has_changed
+from paywright.catalog.loading import find
 from paywright.engine.app import App
 from paywright.environments import actions, queries
 from paywright.environments.model import Environment
@@ -15,6 +19,10 @@ from paywright.storage.work import Work
 
 class UnknownEnvironment(Exception):
     """The environment that was asked for does not exist; the message says how to make it."""
+
+
+class CatalogRefused(Exception):
+    """The catalog file is not valid, or would overwrite an edit; the message says where."""
 
 
 def open_app(settings: Settings, *, provider: Provider = "stripe") -> App:
@@ -64,6 +72,23 @@ def create_environment(app: App, environment_id: str, *, mode: Mode, provider: P
 def every_environment(app: App) -> list[Environment]:
     with app.database.read() as connection:
         return queries.every_environment(connection)
+
+
+def apply_catalog_file(app: App, environment_id: str, folder: Path, named: Path | None = None) -> None:
+    """
+    Puts the catalog file in force where it says something else than when it was applied last; never in live. Without a file nothing happens.
+
+    What was edited over HTTP or in the dashboard stays until the file changes. Raises `CatalogRefused`.
+    """
+    path = named or find(folder, app.settings.catalog)
+    environment = app.environment(environment_id)
+    assert environment is not None, environment_id
+    if path is None or environment.livemode or not has_changed(app, environment_id, path):
+        return
+    applied = apply_file(app, environment_id, path, is_in_use=is_in_use)
+    if isinstance(applied, Refusal):
+        problems = "".join(f"\n  {each['path']}: {each['message']}" for each in applied.facts.get("problems", []))
+        raise CatalogRefused(f"{path}: {applied.message}{problems}")
 
 
 def is_in_use(work: Work, kind: str, thing_id: str) -> bool:

@@ -58,8 +58,10 @@ class AnnouncingServer(uvicorn.Server):
 class Listening:
     """A server in a thread of its own: `with Listening(application) as server: server.url`."""
 
-    def __init__(self, application: Asgi, *, host: str = "127.0.0.1", port: int = 0) -> None:
-        self.listener = listening_socket(host, port)
+    def __init__(
+        self, application: Asgi, *, host: str = "127.0.0.1", port: int = 0, listener: socket.socket | None = None
+    ) -> None:
+        self.listener = listener or listening_socket(host, port)
         self.url = url_of(self.listener, host)
         self._server = AnnouncingServer(configured(application))
         self._thread = threading.Thread(target=self._run, name="paywright-http", daemon=True)

@@ -43,9 +43,7 @@ def list_stripe_events(call: Call) -> Answer | Refusal:
             after=after,
             limit=query.limit,
         )
-    return listed(
-        rows, limit=query.limit, cursor_of=lambda row: place(row.received_at, row.id), show=queries.shown
-    )
+    return listed(rows, limit=query.limit, cursor_of=lambda row: place(row.received_at, row.id), show=queries.shown)
 
 
 def read_stripe_event(call: Call) -> Answer | Refusal:

@@ -2,7 +2,7 @@
 
 import click
 
-from paywright.cli import catalog, keys
+from paywright.cli import catalog, environments, events, keys, later, serving, state
 from paywright.cli.dev import dev
 
 
@@ -12,5 +12,21 @@ def main() -> None:
     """Payments and entitlements on Stripe."""
 
 
-for command in (dev, catalog.group, keys.group):
+COMMANDS: tuple[click.Command, ...] = (
+    dev,
+    serving.serve,
+    serving.worker,
+    serving.sandbox,
+    environments.migrate,
+    environments.group,
+    state.init,
+    state.status,
+    state.ledger,
+    state.clock,
+    catalog.group,
+    keys.group,
+    events.group,
+    *later.COMMANDS,
+)
+for command in COMMANDS:
     main.add_command(command)

@@ -104,6 +104,9 @@ def running(
 ) -> Iterator[dict[str, Any]]:
     """Everything up, and the facts to print; everything down again when the block ends."""
     from paywright.api.listening import Listening
+    from paywright.app import apply_catalog_file
+    from paywright.cli.serving import without_telemetry
+    from paywright.kernel import faults
     from paywright.kernel.settings import load_settings
     from paywright.storage.migrate import upgrade
     from paywright.worker import Worker
@@ -112,6 +115,7 @@ def running(
     url = f"sqlite:///{data_dir / 'paywright.db'}"
     settings = offline(load_settings(database_url=url, secret=kept.secret, environment=environment_id, port=port))
     upgrade(settings.database_url)
+    without_telemetry()
     with ExitStack() as stack:
         application = _Late()
         try:
@@ -122,13 +126,14 @@ def running(
         stripe = sandbox.ready()
         environment = _connect(app, environment.id, stripe, listening.url, kept)
         _make_keys(app, environment, kept)
-        _apply_catalog(app, environment, catalog)
+        apply_catalog_file(app, environment.id, Path.cwd(), catalog or demo_catalog(settings))
         store_url = f"{listening.url}/{STORE_MOUNT}/" if with_store else None
         application.become(_application(app, environment, listening.url, kept, stripe, with_store))
         kept.url, kept.sandbox_url = listening.url, stripe.url
         dev_data.write(data_dir, kept)
         stack.enter_context(Worker(app))
         stack.enter_context(listening)
+        faults.disarmed_until_ready()
         yield {
             "url": listening.url,
             "dashboard_url": None,
@@ -146,6 +151,14 @@ def offline(settings: "Settings") -> "Settings":
     return msgspec.structs.replace(
         settings, stripe_secret_key=None, stripe_publishable_key=None, stripe_webhook_secret=None, stripe_api_base=None
     )
+
+
+def demo_catalog(settings: "Settings") -> Path | None:
+    """What the demo store sells, where there is no catalog here."""
+    from paywright.catalog.loading import find
+    from paywright.demo import CATALOG
+
+    return None if find(Path.cwd(), settings.catalog) else CATALOG
 
 
 class _Late:
@@ -236,21 +249,6 @@ def _make_keys(app: "App", environment: "Environment", kept: DevData) -> None:
             made = create_key(work, kind, name="paywright dev")  # type: ignore[arg-type]
         assert not isinstance(made, Refusal), made
         setattr(kept, name, made.plain)
-
-
-def _apply_catalog(app: "App", environment: "Environment", named: Path | None) -> None:
-    """The file, if it has changed since it was applied last. What was edited over HTTP or in the dashboard stays until the file changes."""
-    from paywright.app import is_in_use
-    from paywright.catalog.actions import Applied
-    from paywright.catalog.from_file import apply_file
-    from paywright.catalog.loading import find
-    from paywright.demo import CATALOG
-
-    path = named or find(Path.cwd(), app.settings.catalog) or CATALOG
-    applied = apply_file(app, environment.id, path, is_in_use=is_in_use, force=False)
-    if not isinstance(applied, Applied):
-        problems = "".join(f"\n  {each['path']}: {each['message']}" for each in applied.facts.get("problems", []))
-        raise Refused(f"{path}: {applied.message}{problems}")
 
 
 def _application(

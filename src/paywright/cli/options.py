@@ -5,7 +5,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import click
 import msgspec
@@ -35,16 +35,16 @@ def shared(command: Command) -> Command:
                 code=snake(type(error).__name__),
             )
 
-    wrapped: Any = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")(guarded)
-    wrapped = click.option("--environment", metavar="ID", help="Which environment; PAYWRIGHT_ENVIRONMENT, else test.")(
-        wrapped
-    )
-    return wrapped  # type: ignore[no-any-return]
+    with_json = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")(guarded)
+    with_both: Any = click.option(
+        "--environment", metavar="ID", help="Which environment; PAYWRIGHT_ENVIRONMENT, else test."
+    )(with_json)
+    return cast("Command", with_both)
 
 
 def expected() -> tuple[type[Exception], ...]:
     """Outages and mistakes of the operator's; anything else is a bug of ours and shows its stack."""
-    from paywright.app import UnknownEnvironment
+    from paywright.app import CatalogRefused, UnknownEnvironment
     from paywright.catalog.loading import CatalogFileUnreadable
     from paywright.engine.app import NotConnected
     from paywright.kernel.settings import SettingsInvalid
@@ -55,6 +55,7 @@ def expected() -> tuple[type[Exception], ...]:
 
     return (
         UnknownEnvironment,
+        CatalogRefused,
         CatalogFileUnreadable,
         NotConnected,
         SettingsInvalid,

@@ -1,0 +1,134 @@
+"""`paywright serve`, `worker` and `sandbox`: what runs until it is told to stop."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from paywright.cli.options import fail, log_to_stderr, opened, read_settings, shared, show
+from paywright.cli.supervision import Supervisor
+
+if TYPE_CHECKING:
+    from paywright.kernel.settings import Settings
+
+LOG_LEVEL = click.option(
+    "--log-level", default="info", show_default=True, help="debug, info, warning or error, on standard error."
+)
+
+
+@click.command()
+@click.option("--host", help="Address to listen on; PAYWRIGHT_HOST, else 127.0.0.1.")
+@click.option("--port", type=click.IntRange(0, 65535), help="PAYWRIGHT_PORT, else 8787; 0 takes a free one.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="HTTP processes. More than one needs PostgreSQL.",
+)
+@click.option("--no-worker", is_flag=True, help="Without the background work: `paywright worker` does it elsewhere.")
+@click.option("--fd", type=int, hidden=True, help="A listening socket handed down by the supervisor.")
+@LOG_LEVEL
+@shared
+def serve(
+    host: str | None,
+    port: int | None,
+    workers: int,
+    no_worker: bool,
+    fd: int | None,
+    log_level: str,
+    environment: str | None,
+    as_json: bool,
+) -> None:
+    """The production server, with the background work in it unless told otherwise. Ends on Ctrl-C or SIGTERM."""
+    from paywright.api.listening import listening_socket
+
+    log_to_stderr(log_level)
+    settings = read_settings(environment, host=host, port=port)
+    settings.require_secret()
+    if workers > 1 and settings.database_url.startswith("sqlite"):
+        raise click.UsageError("SQLite has one writer: with --workers above 1, use PostgreSQL.")
+    try:
+        listener = socket.socket(fileno=fd) if fd is not None else listening_socket(settings.host, settings.port)
+    except OSError as error:
+        fail(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}", as_json=as_json)
+    if workers > 1:
+        Supervisor(
+            listener, workers=workers, with_worker=not no_worker, log_level=log_level, environment=environment
+        ).run()
+        return
+    serve_here(listener, settings, with_worker=not no_worker, as_json=as_json, quiet=fd is not None)
+
+
+def serve_here(listener: socket.socket, settings: "Settings", *, with_worker: bool, as_json: bool, quiet: bool) -> None:
+    from paywright.api.listening import Listening, url_of
+    from paywright.api.server import build
+    from paywright.app import apply_catalog_file, open_app
+    from paywright.kernel import faults
+    from paywright.worker import Worker
+
+    without_telemetry()
+    stopping = told_to_stop()
+    app = open_app(settings)
+    with ExitStack() as stack:
+        stack.callback(app.close)
+        apply_catalog_file(app, settings.environment, Path.cwd())
+        if with_worker:
+            stack.enter_context(Worker(app))
+        stack.enter_context(Listening(build(app), listener=listener))
+        faults.disarmed_until_ready()
+        url = url_of(listener, settings.host)
+        if not quiet:
+            show({"url": url, "environment": settings.environment}, f"Paywright serves {url}", as_json=as_json)
+        stopping.wait()
+
+
+@click.command()
+@LOG_LEVEL
+@shared
+def worker(log_level: str, environment: str | None, as_json: bool) -> None:
+    """The background work of all environments, apart from the server. Ends on Ctrl-C or SIGTERM."""
+    from paywright.worker import Worker
+
+    log_to_stderr(log_level)
+    without_telemetry()
+    stopping = told_to_stop()
+    with opened(environment) as (app, _), Worker(app):
+        show({"worker": "running"}, "The worker is running.", as_json=as_json)
+        stopping.wait()
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 takes a free one.")
+@click.option("--data", metavar="FILE", help="Keep everything in this SQLite file; else in memory.")
+@click.option("--seed", type=int, help="The same ids every time.")
+@shared
+def sandbox(host: str, port: int, data: str | None, seed: int | None, environment: str | None, as_json: bool) -> None:
+    """Only the offline Stripe: point any Stripe client at its address."""
+    arguments = ["--host", host, "--port", str(port)]
+    arguments += ["--data", data] if data else []
+    arguments += ["--seed", str(seed)] if seed is not None else []
+    arguments += ["--json"] if as_json else []
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "paywright_sandbox", *arguments])
+
+
+def told_to_stop() -> threading.Event:
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    return stopping
+
+
+def without_telemetry() -> None:
+    """The SDK would write a file into the home directory and add headers; in a process that is only ours it shall not."""
+    import stripe
+
+    stripe.enable_telemetry = False
