@@ -60,7 +60,7 @@ class SandboxApp:
         )
         if body is None:
             answer = json_answer(ApiError(413, "The request body is too large.").body(), 413)
-        elif request.method == "OPTIONS":
+        elif request.method == "OPTIONS" and request.path.startswith("/v1/"):
             answer = WebAnswer(204, b"", PREFLIGHT)
         else:
             answer = await self.answer(request)

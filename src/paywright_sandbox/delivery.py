@@ -173,10 +173,11 @@ class Deliveries:
         return attempt_of(answer.status, time.monotonic() - started, text)
 
     def judge(self, account: Account, delivery: Delivery, attempt: Json) -> None:
-        """What the attempt means for the delivery: done, tried again later, or given up."""
+        """What the attempt means for the delivery: done, tried again later, or given up. One resent by hand stays done."""
+        was_delivered = any(tried["ok"] for tried in delivery.attempts)
         delivery.attempts.append(attempt)
-        if attempt["ok"]:
-            if delivery.state != "delivered":
+        if attempt["ok"] or was_delivered:
+            if not was_delivered:
                 account.events[delivery.event].unsettled -= 1
             delivery.state, delivery.next_at = "delivered", None
             return
@@ -217,11 +218,13 @@ class Deliveries:
             if not wants(endpoint, event.type, False):
                 continue
             id = f"{event.id}.{endpoint['id']}"
-            if id not in account.deliveries:
-                account.deliveries[id] = Delivery(id, event.id, event.type, endpoint["id"])
+            delivery = account.deliveries.get(id)
+            if delivery is None:
+                delivery = account.deliveries[id] = Delivery(id, event.id, event.type, endpoint["id"])
                 event.unsettled += 1
-            if account.deliveries[id].state != "queued" or not self.busy(account):
-                again.append(account.deliveries[id])
+            elif delivery.state == "queued":
+                continue
+            again.append(delivery)
         self.enqueue(account, again)
         return again
 

@@ -20,6 +20,8 @@ from .publishable import PublishableCall, without_server_fields
 from .serialise import rendered
 from .web import WebAnswer, WebRequest
 
+ANSWER_KEPT = 16_384
+
 log = logging.getLogger("paywright_sandbox")
 
 
@@ -198,7 +200,7 @@ def record(call: Call, found: WebAnswer) -> None:
             "headers": {k: v for k, v in call.request.headers.items() if k not in ("authorization", "cookie")},
             "status": found.status,
             "idempotency_key": call.key,
-            "answer": json.loads(found.body) if len(found.body) < 65_536 else None,
+            "answer": found.body if len(found.body) <= ANSWER_KEPT else b"null",
         }
     )
 

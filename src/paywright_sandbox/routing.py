@@ -25,6 +25,7 @@ The table of routes, and how to add a resource. Read this first.
    Fields that are absent unless expanded: `@absent_unless_expanded("charge", "refunds")` (serialise.py).
 4. **Pages and control routes**: `@page("GET /c/pay/{session}")` and `@control("POST /_sandbox/payments/{intent}/settle")` (web.py), async
    functions of a `WebRequest`. `with request.engine.work(account) as work:` opens a work; leaving it commits and sends the webhooks.
+   Never `await` inside that block: the account would be half changed for everybody else.
 5. **Tests** (`tests/contract/`): the fixture `stripe_client` is the official SDK on a fresh account; every answer and event is validated.
 """
 
@@ -102,7 +103,7 @@ def variables(key: str) -> list[str]:
 
 def find(method: str, path: str) -> tuple[Route, dict[str, str]]:
     """The route and its path arguments. 404: by name where the SDK has the route and we do not."""
-    segments = path.strip("/").split("/")
+    segments = path.removeprefix("/").split("/")
     found = TREE.find(method, segments)
     if found:
         key, values = found
@@ -127,20 +128,22 @@ def routes_of_the_sdk() -> Branch:
 
 def refuse_what_is_not_acted_on(acts_on: frozenset[str], parameters: Json) -> None:
     """400 `sandbox_not_implemented` for a parameter that Stripe has and this route would silently ignore."""
-    if "*" in acts_on:
+    if "*" not in acts_on:
+        refuse_below(acts_on, parameters, "", "")
+
+
+def refuse_below(acts_on: frozenset[str], value: Any, dotted: str, param: str) -> None:
+    """`dotted` names the place as `acts_on` does, `param` as Stripe's errors do; an index of a list has no part in the former."""
+    if isinstance(value, list):
+        for position, item in enumerate(value):
+            refuse_below(acts_on, item, dotted, f"{param}[{position}]")
+    if not isinstance(value, dict):
         return
-    for name, value in parameters.items():
-        if name in acts_on or name == "expand":
+    for name, inner in value.items():
+        place = f"{dotted}.{name}" if dotted else name
+        shown = f"{param}[{name}]" if param else name
+        if place in acts_on:
             continue
-        inner = {wanted.partition(".")[2] for wanted in acts_on if wanted.startswith(f"{name}.")}
-        if not inner:
-            raise not_implemented(f"The parameter {name}", param=name)
-        for place in value if isinstance(value, list) else [value]:
-            if isinstance(place, dict):
-                refuse_inner(inner, name, place)
-
-
-def refuse_inner(inner: set[str], name: str, value: dict[str, Any]) -> None:
-    for key in value:
-        if key not in inner:
-            raise not_implemented(f"The parameter {name}[{key}]", param=f"{name}[{key}]")
+        if not any(known.startswith(f"{place}.") for known in acts_on):
+            raise not_implemented(f"The parameter {shown}", param=shown)
+        refuse_below(acts_on, inner, place, shown)

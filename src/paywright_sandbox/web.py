@@ -101,7 +101,7 @@ def page(key: str) -> Callable[[Act], Act]:
 
 
 def find(method: str, path: str) -> tuple[Act, dict[str, str]] | None:
-    found = TREE.find(method, path.strip("/").split("/"))
+    found = TREE.find(method, path.removeprefix("/").split("/"))
     if not found:
         return None
     key, values = found

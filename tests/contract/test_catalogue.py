@@ -1,14 +1,15 @@
 """The package's tables equal what the installed SDK says."""
 
+import ast
 import re
 from pathlib import Path
 
 import paywright_sandbox
-from paywright_sandbox import fidelity
+from paywright_sandbox import cards, fidelity
 from paywright_sandbox.params import API_VERSION, catalogue
 from paywright_sandbox.routing import ROUTES
 from tests.contract.sdk_parameters import CATALOGUE, catalogue_text
-from tests.contract.sdk_schemas import event_types
+from tests.contract.sdk_schemas import error_codes, event_types
 
 PACKAGE = Path(paywright_sandbox.__file__).parent
 OURS_ALONE = {"GET /v1/payment_pages/{session}", "POST /v1/payment_pages/{session}/confirm"}
@@ -40,6 +41,25 @@ def test_every_event_type_in_the_source_is_one_the_sdk_lists() -> None:
     written = set(re.findall(r'emit(?:_updated)?\(\s*"([a-z_.]+)"', SOURCE))
     assert written
     assert written - event_types() == set()
+
+
+def test_every_error_code_is_one_the_sdk_lists() -> None:
+    """But for the three the SDK lacks."""
+    lacking = {
+        "payment_method_types_no_longer_supported",
+        "sandbox_not_implemented",
+        "subscription_payment_intent_requires_action",
+    }
+    constants = {
+        keyword.value.value
+        for path in PACKAGE.rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call)
+        for keyword in call.keywords
+        if keyword.arg == "code" and isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, str)
+    }
+    rows = {decline.code for decline in (card.decline for card in cards.ROWS) if decline} | set(cards.DEBIT_FAILURES)
+    assert (constants | rows) - error_codes() - lacking == set()
 
 
 def test_fidelity_says_what_the_code_does() -> None:

@@ -104,6 +104,21 @@ def test_another_version_gets_the_same_shapes_and_a_warning(shop: Shop) -> None:
     assert API_VERSION in answer.headers["Sandbox-Warning"]
 
 
+def test_parameters_that_would_be_ignored_are_refused_at_any_depth(v1: Any) -> None:
+    wish = {"amount": 500, "currency": "usd", "payment_method_options": {"card": {"moto": True}}}
+    with pytest.raises(stripe.InvalidRequestError) as refusal:
+        v1.payment_intents.create(wish)
+    assert (refusal.value.code, refusal.value.param) == (
+        "sandbox_not_implemented",
+        "payment_method_options[card][moto]",
+    )
+
+
+def test_an_empty_id_is_no_list(shop: Shop) -> None:
+    answer = shop.http.get("/v1/customers/")
+    assert (answer.status_code, "Unrecognized request URL" in answer.text) == (404, True)
+
+
 # Keys
 
 
@@ -154,6 +169,12 @@ def test_connected_accounts_are_apart(shop: Shop) -> None:
     with pytest.raises(stripe.PermissionError) as refusal:
         shop.client.v1.customers.list(options={"stripe_account": "acct_nobody"})
     assert error_of(refusal).code == "account_invalid"
+
+
+def test_browsers_may_not_reach_the_control_api(shop: Shop) -> None:
+    preflight = httpx.options(f"{shop.url}/_sandbox/reset", headers={"Origin": "http://evil.test"})
+    assert "Access-Control-Allow-Origin" not in preflight.headers
+    assert "Access-Control-Allow-Origin" not in shop.http.get("/_sandbox/clock").headers
 
 
 def test_browsers_may_ask(shop: Shop) -> None:

@@ -1,5 +1,7 @@
 """Trouble on order, and what was asked."""
 
+import json
+
 from ..account import Account
 from ..errors import Json
 from ..faults import fault_from
@@ -19,5 +21,5 @@ async def fail_next(request: WebRequest, account: Account) -> Json:
 
 @control("GET /_sandbox/requests")
 async def requests(request: WebRequest, account: Account) -> Json:
-    """Newest first: the last thousand."""
-    return {"data": list(reversed(account.requests))}
+    """Newest first: the last thousand. `answer` is null where it was longer than 16 kB."""
+    return {"data": [{**asked, "answer": json.loads(asked["answer"])} for asked in reversed(account.requests)]}

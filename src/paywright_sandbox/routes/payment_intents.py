@@ -8,7 +8,8 @@ from ..work import Work
 
 SHARED = (
     "allowed_payment_method_types capture_method customer description excluded_payment_method_types metadata payment_method "
-    "payment_method_data payment_method_options.card payment_method_options.us_bank_account receipt_email setup_future_usage shipping "
+    "payment_method_data payment_method_options.card.request_three_d_secure payment_method_options.card.setup_future_usage "
+    "receipt_email setup_future_usage shipping "
     "statement_descriptor statement_descriptor_suffix transfer_group"
 )
 NOTE = "Cards, `us_bank_account` and `sepa_debit`; of the card options `request_three_d_secure` and `setup_future_usage` act."
@@ -42,7 +43,8 @@ def list_(work: Work, parameters: Json) -> Json:
 @route(
     "POST /v1/payment_intents/{intent}/confirm",
     acts_on="allowed_payment_method_types capture_method error_on_requires_action excluded_payment_method_types mandate_data "
-    "off_session payment_method payment_method_data payment_method_options.card payment_method_options.us_bank_account receipt_email "
+    "off_session payment_method payment_method_data payment_method_options.card.request_three_d_secure "
+    "payment_method_options.card.setup_future_usage receipt_email "
     "return_url setup_future_usage shipping use_stripe_sdk",
     note=NOTE,
 )

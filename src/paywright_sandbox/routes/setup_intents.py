@@ -8,7 +8,7 @@ from ..work import Work
 
 SHARED = (
     "allowed_payment_method_types customer description excluded_payment_method_types metadata payment_method payment_method_data "
-    "payment_method_options.card payment_method_options.us_bank_account"
+    "payment_method_options.card.request_three_d_secure"
 )
 NOTE = "`latest_attempt` and `mandate` stay null; bank accounts need no verification."
 
@@ -39,8 +39,8 @@ def list_(work: Work, parameters: Json) -> Json:
 
 @route(
     "POST /v1/setup_intents/{intent}/confirm",
-    acts_on="allowed_payment_method_types mandate_data payment_method payment_method_data payment_method_options.card "
-    "payment_method_options.us_bank_account return_url use_stripe_sdk",
+    acts_on="allowed_payment_method_types mandate_data payment_method payment_method_data "
+    "payment_method_options.card.request_three_d_secure return_url use_stripe_sdk",
     note=NOTE,
 )
 def confirm(work: Work, parameters: Json, intent: str) -> Json:
