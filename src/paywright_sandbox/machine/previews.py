@@ -39,11 +39,11 @@ def of_subscription(twin: Work, made: Json, details: Json, parameters: Json) -> 
     if made["status"] in ENDED:
         raise none_upcoming()
     if details.get("cancel_now"):
-        waiting, bill = reckon(twin, made, prorate=details.get("proration_behavior") != "none", invoice_now=True)
+        _, bill = reckon(twin, made, prorate=details.get("proration_behavior") != "none", invoice_now=True)
         if bill is None:
             raise none_upcoming()
         return bill
-    wish = {name: details[name] for name in CHANGES if name in details}
+    wish: Json = {name: details[name] for name in CHANGES if name in details}
     if "discounts" in parameters:
         wish["discounts"] = parameters["discounts"]
     anchor = wish.get("billing_cycle_anchor")
@@ -84,7 +84,7 @@ def of_newcomer(twin: Work, details: Json, parameters: Json) -> Json:
 
         customer = customers.create(twin, {})["id"]
     anchor = details.get("billing_cycle_anchor") or {}
-    wish = {
+    wish: Json = {
         name: details[name] for name in ("items", "trial_end", "billing_mode", "proration_behavior") if name in details
     }
     wish.update(customer=customer)

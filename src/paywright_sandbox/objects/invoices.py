@@ -4,40 +4,60 @@ from typing import Any
 
 from ..errors import Json
 
+NULL_AT_FIRST = (
+    "account_tax_ids application automatically_finalizes_at customer_account default_payment_method default_source description due_date "
+    "effective_at ending_balance from_invoice hosted_invoice_url invoice_pdf last_finalization_error latest_revision next_payment_attempt "
+    "number on_behalf_of parent receipt_number rendering shipping_cost shipping_details statement_descriptor status_details "
+    "webhooks_delivered_at"
+).split()
+ZERO_AT_FIRST = (
+    "amount_due amount_overpaid amount_paid amount_remaining amount_shipping attempt_count post_payment_credit_notes_amount "
+    "pre_payment_credit_notes_amount subtotal subtotal_excluding_tax total total_excluding_tax"
+).split()
+
 
 def invoice(id: str, created: int, *, customer: Json, currency: str, billing_reason: str) -> Json:
-    """A draft without lines. What it shows of the customer is a copy."""
-    shipping = customer.get("shipping")
+    """A draft without lines."""
     return {
         "id": id,
         "object": "invoice",
+        **dict.fromkeys(NULL_AT_FIRST),
+        **dict.fromkeys(ZERO_AT_FIRST, 0),
+        **seen_of_customer(customer),
         "account_country": "US",
         "account_name": "Sandbox",
-        "account_tax_ids": None,
-        "amount_due": 0,
-        "amount_overpaid": 0,
-        "amount_paid": 0,
-        "amount_remaining": 0,
-        "amount_shipping": 0,
-        "application": None,
-        "attempt_count": 0,
         "attempted": False,
         "auto_advance": True,
-        "automatic_tax": {
-            "disabled_reason": None,
-            "enabled": False,
-            "liability": None,
-            "provider": None,
-            "status": None,
-        },
-        "automatically_finalizes_at": None,
+        "automatic_tax": dict.fromkeys(("disabled_reason", "liability", "provider", "status")) | {"enabled": False},
         "billing_reason": billing_reason,
         "collection_method": "charge_automatically",
         "created": created,
         "currency": currency,
+        "default_tax_rates": [],
+        "discounts": [],
+        "issuer": {"type": "self"},
+        "lines": {"object": "list", "data": [], "has_more": False, "url": f"/v1/invoices/{id}/lines"},
+        "livemode": False,
+        "metadata": {},
+        "payment_settings": dict.fromkeys(("default_mandate", "payment_method_options", "payment_method_types")),
+        "period_end": created,
+        "period_start": created,
+        "status": "draft",
+        "status_transitions": dict.fromkeys(("finalized_at", "marked_uncollectible_at", "paid_at", "voided_at")),
+        "total_discount_amounts": [],
+        "total_pretax_credit_amounts": [],
+        "total_taxes": [],
+        "_lines": [],
+        "_payments": [],
+    }
+
+
+def seen_of_customer(customer: Json) -> Json:
+    """Copies from the moment the invoice is made."""
+    shipping = customer.get("shipping")
+    return {
         "custom_fields": customer["invoice_settings"]["custom_fields"],
         "customer": customer["id"],
-        "customer_account": None,
         "customer_address": customer["address"],
         "customer_email": customer["email"],
         "customer_name": customer["name"],
@@ -45,62 +65,9 @@ def invoice(id: str, created: int, *, customer: Json, currency: str, billing_rea
         "customer_shipping": dict(shipping) if shipping else None,
         "customer_tax_exempt": customer["tax_exempt"],
         "customer_tax_ids": [],
-        "default_payment_method": None,
-        "default_source": None,
-        "default_tax_rates": [],
-        "description": None,
-        "discounts": [],
-        "due_date": None,
-        "effective_at": None,
-        "ending_balance": None,
         "footer": customer["invoice_settings"]["footer"],
-        "from_invoice": None,
-        "hosted_invoice_url": None,
-        "invoice_pdf": None,
-        "issuer": {"type": "self"},
-        "last_finalization_error": None,
-        "latest_revision": None,
-        "lines": {"object": "list", "data": [], "has_more": False, "url": f"/v1/invoices/{id}/lines"},
-        "livemode": False,
-        "metadata": {},
-        "next_payment_attempt": None,
-        "number": None,
-        "on_behalf_of": None,
-        "parent": None,
-        "payment_settings": {
-            "default_mandate": None,
-            "payment_method_options": None,
-            "payment_method_types": None,
-        },
-        "period_end": created,
-        "period_start": created,
-        "post_payment_credit_notes_amount": 0,
-        "pre_payment_credit_notes_amount": 0,
-        "receipt_number": None,
-        "rendering": None,
-        "shipping_cost": None,
-        "shipping_details": None,
         "starting_balance": customer["balance"],
-        "statement_descriptor": None,
-        "status": "draft",
-        "status_details": None,
-        "status_transitions": {
-            "finalized_at": None,
-            "marked_uncollectible_at": None,
-            "paid_at": None,
-            "voided_at": None,
-        },
-        "subtotal": 0,
-        "subtotal_excluding_tax": 0,
         "test_clock": customer["test_clock"],
-        "total": 0,
-        "total_discount_amounts": [],
-        "total_excluding_tax": 0,
-        "total_pretax_credit_amounts": [],
-        "total_taxes": [],
-        "webhooks_delivered_at": None,
-        "_lines": [],
-        "_payments": [],
     }
 
 

@@ -2,68 +2,43 @@
 
 from ..errors import Json
 
+NULL_AT_FIRST = (
+    "application application_fee_percent billing_cycle_anchor_config billing_thresholds cancel_at canceled_at customer_account "
+    "days_until_due default_payment_method default_source description ended_at latest_invoice next_pending_invoice_item_invoice "
+    "on_behalf_of pause_collection pending_invoice_item_interval pending_setup_intent pending_update schedule status_details test_clock "
+    "transfer_data trial_end trial_start"
+).split()
+
 
 def subscription(id: str, created: int, *, customer: str, currency: str, billing_mode: Json) -> Json:
-    """Without items, status or periods; the machine fills them before anyone looks."""
+    """Without items, trial or periods; the machine fills them before anyone looks."""
+    settings = dict.fromkeys(("account_tax_ids", "custom_fields", "description", "footer"))
+    payment = dict.fromkeys(("payment_method_options", "payment_method_types"))
     return {
         "id": id,
         "object": "subscription",
-        "application": None,
-        "application_fee_percent": None,
+        **dict.fromkeys(NULL_AT_FIRST),
         "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None},
         "billing_cycle_anchor": created,
-        "billing_cycle_anchor_config": None,
         "billing_mode": billing_mode,
         "billing_schedules": [],
-        "billing_thresholds": None,
-        "cancel_at": None,
         "cancel_at_period_end": False,
-        "canceled_at": None,
-        "cancellation_details": {"comment": None, "feedback": None, "feedback_option": None, "reason": None},
+        "cancellation_details": dict.fromkeys(("comment", "feedback", "feedback_option", "reason")),
         "collection_method": "charge_automatically",
         "created": created,
         "currency": currency,
         "customer": customer,
-        "customer_account": None,
-        "days_until_due": None,
-        "default_payment_method": None,
-        "default_source": None,
         "default_tax_rates": [],
-        "description": None,
         "discounts": [],
-        "ended_at": None,
-        "invoice_settings": {
-            "account_tax_ids": None,
-            "custom_fields": None,
-            "description": None,
-            "footer": None,
-            "issuer": {"type": "self"},
-        },
+        "invoice_settings": {**settings, "issuer": {"type": "self"}},
         "items": {"object": "list", "data": [], "has_more": False, "url": f"/v1/subscription_items?subscription={id}"},
-        "latest_invoice": None,
         "livemode": False,
         "managed_payments": {"enabled": False},
         "metadata": {},
-        "next_pending_invoice_item_invoice": None,
-        "on_behalf_of": None,
-        "pause_collection": None,
-        "payment_settings": {
-            "payment_method_options": None,
-            "payment_method_types": None,
-            "save_default_payment_method": "off",
-        },
-        "pending_invoice_item_interval": None,
-        "pending_setup_intent": None,
-        "pending_update": None,
-        "schedule": None,
+        "payment_settings": {**payment, "save_default_payment_method": "off"},
         "start_date": created,
         "status": "incomplete",
-        "status_details": None,
-        "test_clock": None,
-        "transfer_data": None,
-        "trial_end": None,
         "trial_settings": {"end_behavior": {"missing_payment_method": "create_invoice"}},
-        "trial_start": None,
         "_debits": {},
         "_invoices": [],
         "_announced": False,

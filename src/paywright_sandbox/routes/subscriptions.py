@@ -7,7 +7,8 @@ from ..machine.subscription_calendar import ENDED, period_end
 from ..routing import route
 from ..work import Work
 
-assert renewals.renew, "what the calendar does is registered"
+LOADED = (renewals,)
+"""Registers what the calendar does."""
 
 SETTINGS = (
     "automatic_tax.enabled collection_method days_until_due default_payment_method default_tax_rates description "
