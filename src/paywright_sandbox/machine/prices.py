@@ -238,7 +238,7 @@ def inline(work: Work, wish: Json, at: str) -> Json:
     """A price written into another request (`price_data`): made for this one use, not for sale elsewhere, without events."""
     currency = currency_of(wish["currency"], f"{at}[currency]")
     made = price(work.new_id("price"), work.now, product=inline_product(work, wish, at), currency=currency)
-    made["active"] = False
+    made["active"], made["_inline"] = False, True
     take(made, wish, "tax_behavior")
     set_amounts(made, {name: wish[name] for name in ("unit_amount", "unit_amount_decimal") if name in wish})
     if "recurring" in wish:

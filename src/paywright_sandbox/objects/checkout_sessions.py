@@ -40,9 +40,12 @@ def checkout_session(id: str, created: int, *, mode: str, expires_at: int) -> Js
         "_line_items": [],
         "_attempt": None,
         "_completed": None,
+        "_due": 0,
         "_customer_update": {},
         "_intent": {},
         "_known_email": None,
+        "_subscription": {},
+        "_trial": False,
     }
 
 

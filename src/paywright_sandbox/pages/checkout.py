@@ -6,6 +6,7 @@ from ..account import Account
 from ..errors import ApiError, Json, no_such
 from ..machine.checkout import lines, paying
 from ..machine.checkout.sessions import success_url
+from ..machine.checkout.totals import price_session
 from ..web import WebAnswer, WebRequest, redirect
 from ..work import Work
 from .buyer import buyer_of, debit_accounts, method_of, placed, problems, test_cards, typed
@@ -55,7 +56,9 @@ async def change_quantity(request: WebRequest) -> WebAnswer:
             session = paying.open_session(work, request.arguments["session"])
             for item_id, text in (wishes if isinstance(wishes, dict) else {}).items():
                 quantity = int(text) if isinstance(text, str) and text.isascii() and text.isdigit() else -1
-                lines.change_quantity(work, session, item_id, quantity)
+                lines.change_quantity(session, item_id, quantity)
+            price_session(work, session)
+            work.save(session)
     except ApiError as refusal:
         return checkout_page(request, values, {"quantity": refusal.message}, status=refusal.status)
     return checkout_page(request, values, {})

@@ -5,7 +5,9 @@ from typing import Literal
 from ...account import copied
 from ...errors import Json
 from ...work import Work
+from .. import subscriptions
 from ..outcomes import Outcome, hears_of_payments
+from .totals import redeemed, subscription_wish
 
 PaymentStatus = Literal["paid", "unpaid", "no_payment_required"]
 
@@ -14,14 +16,45 @@ PaymentStatus = Literal["paid", "unpaid", "no_payment_required"]
 def heard(work: Work, session: Json, intent: Json, outcome: Outcome) -> None:
     is_open = session["status"] == "open"
     match outcome:
-        case "succeeded" if is_open:
-            complete(work, session, "paid" if intent["object"] == "payment_intent" else "no_payment_required")
-        case "requires_capture" | "processing" if is_open:
-            complete(work, session, "unpaid")
+        case "charged" if is_open and session["mode"] == "subscription":
+            note_currency(work, session)
+        case "succeeded" | "requires_capture" | "processing" if is_open:
+            fulfil(work, session, intent)
         case "succeeded" if session["payment_status"] == "unpaid":
             settle(work, session, intent)
-        case "payment_failed" if not is_open:
+        case "payment_failed" if session["status"] == "complete":
+            if session["subscription"]:
+                subscriptions.settle_from_checkout(work, session["subscription"], intent, "payment_failed")
             work.emit("checkout.session.async_payment_failed", session)
+
+
+def note_currency(work: Work, session: Json) -> None:
+    """A customer's first payment for a subscription fixes the currency of all that follow."""
+    customer = work.require("customer", session["customer"])
+    if customer["currency"] is None:
+        before = copied(customer)
+        customer["currency"] = session["currency"]
+        work.save(customer)
+        work.emit_updated("customer.updated", customer, before)
+
+
+def fulfil(work: Work, session: Json, intent: Json | None) -> None:
+    """What was bought is made, then the session completes. `intent` is None when neither money nor a card was asked for."""
+    if session["mode"] == "subscription":
+        subscribe(work, session, intent)
+    elif session["mode"] == "payment":
+        redeemed(work, session, session["amount_subtotal"])
+    if intent is None or intent["object"] == "setup_intent":
+        complete(work, session, "no_payment_required")
+    else:
+        complete(work, session, "paid" if intent["status"] == "succeeded" else "unpaid")
+
+
+def subscribe(work: Work, session: Json, intent: Json | None) -> None:
+    wish = subscription_wish(session, intent["payment_method"] if intent else None)
+    paying = intent if intent and intent["object"] == "payment_intent" else None
+    made = subscriptions.create_from_checkout(work, wish, payment_intent=paying, session=session["id"])
+    session["subscription"], session["invoice"] = made["id"], made["latest_invoice"]
 
 
 def complete(work: Work, session: Json, payment_status: PaymentStatus) -> None:
@@ -37,6 +70,8 @@ def complete(work: Work, session: Json, payment_status: PaymentStatus) -> None:
 
 def settle(work: Work, session: Json, intent: Json) -> None:
     """A bank debit that arrived; the capture of a held payment is no delayed payment and goes without an event."""
+    if session["subscription"]:
+        subscriptions.settle_from_checkout(work, session["subscription"], intent, "succeeded")
     session["payment_status"] = "paid"
     work.save(session)
     if intent["capture_method"] != "manual":

@@ -1,8 +1,8 @@
-"""Line items: which prices may stand in a session, in which currency, and what they come to."""
+"""Line items: which prices may stand in a session, how many, and in which currency."""
 
 from ...errors import Json, invalid, missing_parameter, not_implemented
-from ...money import AMOUNT_MAX, half_up, has_currency, price_amount, smallest_charge
-from ...objects.checkout_sessions import line_item, total_details
+from ...money import currency_of, has_currency
+from ...objects.checkout_sessions import line_item
 from ...work import Work, public
 from .. import prices
 
@@ -21,7 +21,7 @@ def line_items(work: Work, parameters: Json, mode: str) -> tuple[list[Json], str
         raise invalid(f"You can only have {ITEMS_MAX[mode]} line items in `{mode}` mode.", param="line_items")
     sold = [price_of(work, wish, f"line_items[{at}]") for at, wish in enumerate(wishes)]
     check_recurring(sold, mode)
-    currency = (parameters.get("currency") or sold[0]["currency"]).lower()
+    currency = currency_of(parameters.get("currency") or sold[0]["currency"])
     for at, price in enumerate(sold):
         check_currency(price, currency, f"line_items[{at}]")
     return [
@@ -126,41 +126,7 @@ def check_adjustable(wish: Json | None, quantity: int, at: str) -> None:
         raise invalid(f"The quantity {quantity} must lie between {lowest} and {highest}.", param=at)
 
 
-def price_items(work: Work, session: Json) -> None:
-    """Writes every amount of the session from its items. During a trial nothing recurring is due."""
-    if session["mode"] == "setup":
-        return
-    currency = session["currency"]
-    for item in session["_line_items"]:
-        price = work.require("price", item["price"])
-        is_due = not (item["_recurring"] and session.get("_trial"))
-        item["amount_subtotal"] = half_up(price_amount(price, item["quantity"], currency)) if is_due else 0
-        item["amount_discount"] = 0
-        item["amount_total"] = item["amount_subtotal"]
-    subtotal = sum(item["amount_subtotal"] for item in session["_line_items"])
-    session["amount_subtotal"] = subtotal
-    session["amount_total"] = subtotal
-    session["total_details"] = total_details()
-    check_total(session)
-
-
-def check_total(session: Json) -> None:
-    total, currency = session["amount_total"], session["currency"]
-    if total > AMOUNT_MAX:
-        raise invalid(
-            f"The Checkout Session's total amount must be no more than {AMOUNT_MAX}.",
-            param="line_items",
-            code="amount_too_large",
-        )
-    if session["mode"] == "payment" and 0 < total < smallest_charge(currency):
-        raise invalid(
-            f"The Checkout Session's total amount due must add up to at least {smallest_charge(currency)} {currency}.",
-            param="line_items",
-            code="amount_too_small",
-        )
-
-
-def change_quantity(work: Work, session: Json, item_id: str, quantity: int) -> None:
+def change_quantity(session: Json, item_id: str, quantity: int) -> None:
     """By the buyer, within the limits of an adjustable item."""
     item = next((item for item in session["_line_items"] if item["id"] == item_id), None)
     limits = item["adjustable_quantity"] if item else None
@@ -170,8 +136,6 @@ def change_quantity(work: Work, session: Json, item_id: str, quantity: int) -> N
     if not lowest <= quantity <= limits["maximum"]:
         raise invalid(f"Choose a quantity between {lowest} and {limits['maximum']}.", param="quantity")
     item["quantity"] = quantity
-    price_items(work, session)
-    work.save(session)
 
 
 def shown_item(work: Work, item: Json) -> Json:

@@ -7,8 +7,9 @@ from ...errors import Json, invalid, missing_parameter
 from ...objects.checkout_sessions import customer_details
 from ...work import Work
 from .. import customers, payment_intents, payment_methods, setup_intents
-from .finishing import complete
+from .finishing import fulfil
 from .sessions import is_email
+from .totals import price_session
 
 Need = Literal["payment", "setup", "nothing"]
 INTENT_DATA = (
@@ -31,7 +32,7 @@ def need_of(session: Json) -> Need:
     """What has to happen before the session can complete: a payment, a saved card, or nothing."""
     if session["mode"] == "setup":
         return "setup"
-    if session["amount_total"] > 0:
+    if session["_due"] > 0:
         return "payment"
     is_collected = session["mode"] == "subscription" and session["payment_method_collection"] == "always"
     return "setup" if is_collected else "nothing"
@@ -61,8 +62,11 @@ def confirm(work: Work, id: str, method_id: str | None, buyer: Buyer) -> Json:
     meet(work, session, buyer, method)
     if method is not None and method["customer"] is None:
         fill_billing(work, method, session["customer_details"])
+    if session["mode"] == "subscription":
+        # The customer's balance, or a coupon, may have changed since the page was opened.
+        price_session(work, session)
     if method is None:
-        complete(work, session, "no_payment_required")
+        fulfil(work, session, None)
     elif need == "payment":
         pay(work, session, method)
     else:
@@ -124,8 +128,8 @@ def needs_customer(session: Json) -> bool:
 def pay(work: Work, session: Json, method: Json) -> None:
     intent_id = session["_attempt"] or begin(work, session)
     intent = work.require("payment_intent", intent_id)
-    if intent["amount"] != session["amount_total"]:
-        payment_intents.update(work, intent_id, {"amount": session["amount_total"]})
+    if intent["amount"] != session["_due"]:
+        payment_intents.update(work, intent_id, {"amount": session["_due"]})
     payment_intents.confirm(
         work,
         intent_id,
@@ -140,7 +144,7 @@ def begin(work: Work, session: Json) -> str:
         wish = {"setup_future_usage": "off_session", "description": "Subscription creation"}
     if session["customer"]:
         wish["customer"] = session["customer"]
-    wish.update(amount=session["amount_total"], currency=session["currency"])
+    wish.update(amount=session["_due"], currency=session["currency"])
     intent = payment_intents.create(work, wish, owner=session["id"])
     session["_attempt"] = intent["id"]
     if session["mode"] == "payment":

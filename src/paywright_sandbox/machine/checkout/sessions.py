@@ -10,7 +10,8 @@ from ...objects import checkout_sessions as objects
 from ...work import Work
 from .. import payment_intents, setup_intents
 from ..due import due
-from .lines import line_items, price_items
+from .lines import line_items
+from .totals import price_session
 
 LIFE_S = 24 * 3600
 LIFE_MIN_S = 30 * 60
@@ -162,14 +163,28 @@ def take_mode(work: Work, session: Json, parameters: Json) -> None:
         session["_intent"] = parameters.get("setup_intent_data", {})
         return
     if mode == "subscription":
-        raise not_implemented("Checkout in `subscription` mode", param="mode")
         take_subscription(work, session, parameters)
     session["_intent"] = parameters.get("payment_intent_data", {})
     session["invoice_creation"] = objects.invoice_creation(parameters.get("invoice_creation"))
     session["_line_items"], session["currency"] = line_items(work, parameters, mode)
-    price_items(work, session)
+    take_discounts(session, parameters)
+    price_session(work, session)
     if mode == "payment":
         session["payment_method_collection"] = "if_required"
+
+
+def take_discounts(session: Json, parameters: Json) -> None:
+    wishes = parameters.get("discounts") or []
+    if len(wishes) > 1:
+        raise invalid("You can only specify one discount.", param="discounts")
+    for wish in wishes:
+        if bool(wish.get("coupon")) == bool(wish.get("promotion_code")):
+            raise invalid("Each discount needs one of coupon, promotion_code.", param="discounts[0]")
+    session["discounts"] = [discount_shown(**wish) for wish in wishes]
+
+
+def discount_shown(coupon: str | None = None, promotion_code: str | None = None) -> Json:
+    return {"coupon": coupon, "promotion_code": promotion_code}
 
 
 def take_subscription(work: Work, session: Json, parameters: Json) -> None:
