@@ -22,6 +22,7 @@ from paywright.client.errors import (
     Unavailable,
 )
 from paywright.client.surface import Surface
+from paywright.kernel.model import Provider
 
 if TYPE_CHECKING:
     from paywright.engine.app import App
@@ -31,7 +32,8 @@ class Paywright(Surface):
     """
     Settings come from the environment, `.env` and `paywright.toml`; arguments win over them.
 
-    `catalog` is a file or a dict in the shape of `PUT /v1/catalog`: it is put in force where it differs, in test environments only.
+    `catalog` is a file or a dict in the shape of `PUT /v1/catalog`: it is put in force where it differs, in test environments only. `provider` is
+    what a first start makes the environment `test` with: `stripe`, `sandbox`, or `instant`, the quickest way to try anything.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Paywright(Surface):
         environment: str | None = None,
         stripe_secret_key: str | None = None,
         secret: str | None = None,
+        provider: Provider = "stripe",
         **settings: Any,
     ) -> None:
         from paywright.inprocess.transport import InProcess, started
@@ -52,7 +55,7 @@ class Paywright(Surface):
             "stripe_secret_key": stripe_secret_key,
             "secret": secret,
         }
-        self._app = started(catalog, {**given, **settings})
+        self._app = started(catalog, provider, {**given, **settings})
         super().__init__(InProcess(self._app))
 
     @property
@@ -72,6 +75,7 @@ class AsyncPaywright(AsyncSurface):
         environment: str | None = None,
         stripe_secret_key: str | None = None,
         secret: str | None = None,
+        provider: Provider = "stripe",
         **settings: Any,
     ) -> None:
         from paywright.inprocess.transport import AsyncInProcess, started
@@ -82,7 +86,7 @@ class AsyncPaywright(AsyncSurface):
             "stripe_secret_key": stripe_secret_key,
             "secret": secret,
         }
-        self._app = started(catalog, {**given, **settings})
+        self._app = started(catalog, provider, {**given, **settings})
         super().__init__(AsyncInProcess(self._app))
 
     @property
