@@ -104,13 +104,12 @@ def party(charge: Json) -> str:
 
 
 def count(work: Work, charge: Json, amount: int) -> None:
-    """Into the charge; `refunded` only when everything went back."""
+    """Into the charge; `refunded` only when everything went back. A negative amount is one that came back to us."""
     before = copied(charge)
     charge["amount_refunded"] += amount
     charge["refunded"] = charge["amount_refunded"] >= charge["amount_captured"]
     work.save(charge)
-    if amount > 0:
-        work.emit_updated("charge.refunded", charge, before)
+    work.emit_updated("charge.refunded" if amount > 0 else "charge.updated", charge, before)
 
 
 @due("refund_settle")
