@@ -9,7 +9,7 @@ from paywright.kernel.periods import Period
 from paywright.kernel.refusals import Refusal
 from paywright.ledger import actions, queries
 from paywright.ledger.model import Expiring, ItemState, TakenBack
-from paywright.storage.work import RolledBack
+from paywright.storage.work import RolledBack, Work
 from tests.ledger.conftest import ENVIRONMENT, ITEM, U1, Ledger
 
 WEEK = Period(1, "week")
@@ -202,9 +202,11 @@ def test_balances_move_from_a_guest_to_an_account(ledger: Ledger) -> None:
 
 
 def test_a_work_that_is_undone_leaves_nothing(ledger: Ledger) -> None:
-    with ledger.work() as work:
-        actions.grant(work, U1, ITEM, 5, source=None)
+    def give_up(work: Work, customer: Customer) -> None:
+        actions.grant(work, customer, ITEM, 5, source=None)
         raise RolledBack
+
+    ledger.do(give_up)
     assert ledger.read() == ItemState(ITEM, 0, 0, 0)
 
 

@@ -10,11 +10,13 @@ from paywright.kernel.model import Customer
 from paywright.kernel.periods import DAY_MS
 from paywright.kernel.refusals import Refusal
 from paywright.ledger import rules
-from paywright.ledger.account import Account
+from paywright.ledger.account import Account, Included
+from paywright.ledger.calls import laid
 from paywright.ledger.model import NEVER, Entry, GrantShown, Hold, ItemState
+from paywright.ledger.opening import IncludedByDefault, nothing_included
 from paywright.ledger.replay import Replay
 from paywright.ledger.store import load, state_of
-from paywright.ledger.tables import balances, holds, ledger_entries
+from paywright.ledger.tables import balances, holds, item_grants, ledger_entries
 from paywright.outbox.tables import customers
 
 AS_OF_DAYS_MAX = 3653
@@ -70,32 +72,60 @@ def customers_due(connection: Connection, environment_id: str, now: int, *, limi
 
 
 def account_of_customer(
-    connection: Connection, environment_id: str, customer: Customer, item_id: str, now: int
+    connection: Connection,
+    environment_id: str,
+    customer: Customer,
+    item_id: str,
+    now: int,
+    *,
+    included: IncludedByDefault = nothing_included,
+    whole: bool = False,
 ) -> Account:
-    """The balance as a read at `now` shows it: what is due at that very instant is applied too."""
-    account = load(connection, environment_id, customer.key, item_id)
-    rules.settle(account, max(now, account.at), is_read=True)
+    """The balance as a read at `now` shows it: what is due at that very instant is applied too, and what defaults include that are no rows yet."""
+    account = load(connection, environment_id, customer.key, item_id, whole=whole)
+    _apply_until(account, max(now, account.at), included(connection, environment_id, customer, item_id, now))
     return account
 
 
+def _apply_until(account: Account, t: int, unwritten: list[Included]) -> None:
+    for item in unwritten:
+        rules.settle(account, max(account.at, item.starts_at))
+        rules.start(account, item, None)
+    rules.settle(account, max(t, account.at), is_read=True)
+
+
 def item_state(
-    connection: Connection, environment_id: str, customer: Customer, item_id: str, now: int, version: int | None = None
+    connection: Connection,
+    environment_id: str,
+    customer: Customer,
+    item_id: str,
+    now: int,
+    version: int | None = None,
+    *,
+    included: IncludedByDefault = nothing_included,
 ) -> ItemState:
-    """One item of a customer; 0 when it was never touched. `version` saves a query where it is known."""
+    """
+    One item of a customer; 0 when it was never touched, unless a default product includes it (`included`).
+
+    `version` saves a query where it is known.
+    """
     shown = version_of(connection, environment_id, customer) if version is None else version
-    return state_of(account_of_customer(connection, environment_id, customer, item_id, now), shown)
+    return state_of(account_of_customer(connection, environment_id, customer, item_id, now, included=included), shown)
 
 
 def item_states(
-    connection: Connection, environment_id: str, customer: Customer, item_ids: Sequence[str], now: int
+    connection: Connection,
+    environment_id: str,
+    customer: Customer,
+    item_ids: Sequence[str],
+    now: int,
+    *,
+    included: IncludedByDefault = nothing_included,
 ) -> list[ItemState]:
     """The items named, in their order, untouched ones too."""
     version = version_of(connection, environment_id, customer)
-    touched = set(items_with_balance(connection, environment_id, customer.key))
     return [
-        item_state(connection, environment_id, customer, item_id, now, version)
-        if item_id in touched
-        else ItemState(item_id, 0, 0, version)
+        item_state(connection, environment_id, customer, item_id, now, version, included=included)
         for item_id in item_ids
     ]
 
@@ -122,6 +152,28 @@ def item_state_as_of(
     if row is None:
         return ItemState(item_id, 0, 0, version)
     return ItemState(item_id, row.balance_after, 0, row.version, ())
+
+
+def answer_of_entry(connection: Connection, environment_id: str, entry_id: str) -> ItemState | None:
+    """The item as the commit of an entry left it: what the call that wrote it was answered. None when there is no such entry."""
+    e = ledger_entries.c
+    columns = (e.customer, e.item_id, e.sequence, e.version, e.balance_after, e.held_after, e.spent_after, e.at)
+    row = connection.execute(
+        sa.select(*columns).where(e.environment_id == environment_id, e.id == entry_id)
+    ).one_or_none()
+    if row is None:
+        return None
+    mine = (
+        item_grants.c.environment_id == environment_id,
+        item_grants.c.customer == row.customer,
+        item_grants.c.item_id == row.item_id,
+    )
+    known = sa.select(item_grants.c.due, sa.func.sum(item_grants.c.quantity - item_grants.c.paid).label("live")).where(
+        *mine, item_grants.c.due.between(row.at, NEVER - 1), item_grants.c.sequence <= row.sequence
+    )
+    pending = [(grant.due, int(grant.live)) for grant in connection.execute(known.group_by(item_grants.c.due))]
+    lost_then = laid(row.spent_after + row.held_after, sorted(pending))
+    return ItemState(row.item_id, row.balance_after - row.held_after, row.held_after, row.version, lost_then)
 
 
 def _future(

@@ -1,8 +1,8 @@
 """
 Proves every balance from its entries.
 
-Entries are streamed balance by balance in order, followed by the rules, and what comes out is compared with the stored rows. Memory holds one balance's
-open parts and a page of rows, however many millions there are.
+Entries are streamed balance by balance in order, followed by the rules, and what comes out is compared with the stored
+rows. Memory holds one balance's open parts and a page of rows, however many millions there are.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,0 +1,103 @@
+"""
+Increase, decrease and read one item: what an app does thousands of times a second.
+
+`quantity` is 1 … 2^53-1 and the item is one of the catalog's (or archived), both checked by the caller. A reply follows the commit. With an
+idempotency key a repeat gets the first answer, whatever happened in between, and whichever process it asks.
+"""
+
+from paywright.engine.app import App
+from paywright.kernel.model import QUANTITY_MAX, Customer
+from paywright.kernel.refusals import Refusal
+from paywright.ledger import queries
+from paywright.ledger.batcher import Batcher
+from paywright.ledger.calls import Call
+from paywright.ledger.model import Answer, ItemState
+from paywright.ledger.opening import Opening
+from paywright.storage.idempotency import IdempotencyKey
+
+
+def decrease(
+    app: App,
+    environment_id: str,
+    customer: Customer,
+    item_id: str,
+    quantity: int,
+    *,
+    allow_negative: bool = False,
+    idempotency: IdempotencyKey | None = None,
+    note: str | None = None,
+    actor: str | None = None,
+) -> ItemState | Refusal:
+    """Spends units. Refuses `insufficient_quantity` `{requested, available}`, `balance_out_of_range`, and what `do` refuses."""
+    call = decrease_call(
+        customer, item_id, quantity, allow_negative=allow_negative, idempotency=idempotency, note=note, actor=actor
+    )
+    return do(app, environment_id, call).result
+
+
+def increase(
+    app: App,
+    environment_id: str,
+    customer: Customer,
+    item_id: str,
+    quantity: int,
+    *,
+    expires_at: int | None = None,
+    idempotency: IdempotencyKey | None = None,
+    note: str | None = None,
+    actor: str | None = None,
+) -> ItemState | Refusal:
+    """Hands out units that are lost at `expires_at`, or stay. Refuses `balance_out_of_range`, and what `do` refuses."""
+    call = increase_call(
+        customer, item_id, quantity, expires_at=expires_at, idempotency=idempotency, note=note, actor=actor
+    )
+    return do(app, environment_id, call).result
+
+
+def decrease_call(
+    customer: Customer,
+    item_id: str,
+    quantity: int,
+    *,
+    allow_negative: bool = False,
+    idempotency: IdempotencyKey | None = None,
+    note: str | None = None,
+    actor: str | None = None,
+) -> Call:
+    assert 1 <= quantity <= QUANTITY_MAX, quantity
+    return Call(customer.key, item_id, -quantity, allow_negative, 0, idempotency, note, actor)
+
+
+def increase_call(
+    customer: Customer,
+    item_id: str,
+    quantity: int,
+    *,
+    expires_at: int | None = None,
+    idempotency: IdempotencyKey | None = None,
+    note: str | None = None,
+    actor: str | None = None,
+) -> Call:
+    assert 1 <= quantity <= QUANTITY_MAX, quantity
+    # An instant before 1970 has passed as well; 0 means never in a call.
+    expiry = 0 if expires_at is None else max(1, expires_at)
+    return Call(customer.key, item_id, quantity, False, expiry, idempotency, note, actor)
+
+
+def do(app: App, environment_id: str, call: Call) -> Answer:
+    """
+    Runs one call, once, and says whether its answer is a stored one.
+
+    Refuses `idempotency_key_reused`, `idempotency_key_in_use`, and `unavailable` when too many wait already. Raises `DatabaseUnavailable`
+    when the database can't be reached; then a repeat with the same key is safe.
+    """
+    return app.resource(Batcher).do(environment_id, call)
+
+
+def read_item(app: App, environment_id: str, customer: Customer, item_id: str) -> ItemState:
+    """One item as it is now; 0 when it was never touched, unless a default product includes it."""
+    now = app.now(environment_id)
+    with app.database.read() as connection:
+        return queries.item_state(
+            connection, environment_id, customer, item_id, now, included=app.resource(Opening).included
+        )
