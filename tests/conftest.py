@@ -31,6 +31,12 @@ hypothesis.settings.register_profile("paywright", deadline=None, print_blob=True
 hypothesis.settings.load_profile("paywright")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--crash-all", action="store_true", help="kill the server at every point of a purchase, not at a sample"
+    )
+
+
 def pytest_configure() -> None:
     needs.required()
 

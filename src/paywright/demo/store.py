@@ -138,6 +138,7 @@ class Store:
             session = await self._client.user(visit.user.id).create_checkout_session(
                 [line],
                 currency=visit.currency,
+                customer_email=visit.user.email,
                 success_url=f"{place}/success?session_id={{CHECKOUT_SESSION_ID}}",
                 cancel_url=f"{place}/canceled",
                 idempotency_key=key,

@@ -21,6 +21,10 @@ class DemoUser(msgspec.Struct, frozen=True):
     id: str
     name: str
 
+    @property
+    def email(self) -> str:
+        return f"{self.id}@example.com"
+
 
 DEMO_USERS = (
     DemoUser("user_1", "First demo user"),

@@ -1,0 +1,116 @@
+"""A Paywright server as a process, started as in production, and the door through which the sandbox asks whether it has settled."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+
+from tests.harness.waiting import until
+
+PAYWRIGHT = Path(sys.executable).parent / "paywright"
+SECRET = "a-secret-for-tests-of-32-characters-or-more"
+KILLED = -signal.SIGKILL
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """`paywright serve` on a port that outlives restarts. What it logs is in `log`."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / "server.log"
+        self.settings = {"PAYWRIGHT_PORT": str(self.port), "PAYWRIGHT_PUBLIC_URL": self.url, **settings}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, **extra: str) -> None:
+        """Runs until ready. `extra` are settings for this run only."""
+        assert self._process is None
+        # Its own settings and nothing of the developer's: no STRIPE_SECRET_KEY of theirs may reach it.
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PAYWRIGHT_", "STRIPE_"))}
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [PAYWRIGHT, "serve"], cwd=self.folder, env={**kept, **self.settings, **extra}, stdout=log, stderr=log
+            )
+        until(self._is_ready, f"the server to be ready; see {self.log}", timeout_s=30)
+
+    def has_ended(self) -> int | None:
+        """Its exit code, once it is over. Negative: the signal that ended it."""
+        assert self._process is not None
+        return self._process.poll()
+
+    def ended(self, *, timeout_s: float = 30) -> int:
+        """Waits for the end it finds by itself."""
+        assert self._process is not None
+        code = self._process.wait(timeout_s)
+        self._process = None
+        return code
+
+    def stop(self) -> None:
+        """Asked to, as an operator would."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        code = self.ended()
+        assert code in (0, -signal.SIGTERM), f"the server ended with {code}; see {self.log}"
+
+    def kill(self) -> None:
+        """No notice, no clean-up."""
+        if self._process is not None:
+            self._process.kill()
+            self.ended()
+
+    def _is_ready(self) -> bool:
+        code = self.has_ended()
+        assert code is None, f"the server ended with {code}: {self.log.read_text()[-2000:]}"
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+class SettledDoor:
+    """
+    The sandbox polls an address while its clock moves; `GET /v1/environment/settled` wants a key. This passes the question on, with the key.
+
+    A server that is down has not settled.
+    """
+
+    def __init__(self, server_url: str, secret_key: str) -> None:
+        ask = httpx.Client(headers={"Authorization": f"Bearer {secret_key}"}, timeout=10)
+
+        class Door(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                try:
+                    status = ask.get(f"{server_url}/v1/environment/settled").status_code
+                except httpx.TransportError:
+                    status = 503
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                return
+
+        self._ask = ask
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Door)
+        self.url = f"http://127.0.0.1:{self._http.server_port}/settled"
+        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+        self._ask.close()
