@@ -10,7 +10,9 @@ from paywright.environments.model import Environment
 from paywright.kernel.model import Mode, Provider
 from paywright.kernel.refusals import Refusal
 from paywright.kernel.settings import Settings
+from paywright.ledger.opening import Opening
 from paywright.ledger.queries import has_entries
+from paywright.ownership import defaults
 from paywright.ownership.queries import has_owners
 from paywright.storage.database import Database
 from paywright.storage.migrate import require_current, revisions, upgrade
@@ -35,6 +37,8 @@ def open_app(settings: Settings, *, provider: Provider = "stripe") -> App:
     app = App(settings)
     try:
         require_current(app.database)
+        opening = app.resource(Opening)
+        opening.align, opening.included = defaults.align, defaults.included_by_default
         select_environment(app, settings.environment, provider=provider)
     except BaseException:
         app.close()

@@ -51,13 +51,18 @@ class Credentials:
         self._failures = FailureLimiter(monotonic)
         self._lock = threading.Lock()
 
-    def identify(self, authorization: str | None, remote: str | None = None) -> Caller | Refusal:
+    def recall(self, authorization: str | None) -> Caller | Refusal | None:
+        """What was found less than a second ago; None when the database has to be asked. Never waits."""
         remembered = self._remembered.get(authorization or "")
-        if remembered is not None and self._monotonic() < remembered.until:
-            token = remembered.token
-            return (
-                remembered.caller if token is None or self._app.wall() < token.expires_at else Refusal("token_expired")
-            )
+        if remembered is None or self._monotonic() >= remembered.until:
+            return None
+        token = remembered.token
+        return remembered.caller if token is None or self._app.wall() < token.expires_at else Refusal("token_expired")
+
+    def identify(self, authorization: str | None, remote: str | None = None) -> Caller | Refusal:
+        recalled = self.recall(authorization)
+        if recalled is not None:
+            return recalled
         if not authorization:
             return Refusal("unauthenticated")
         if self._failures.is_exhausted(remote):

@@ -52,6 +52,11 @@ def of_answer(app: App, environment: Environment | None, origin: str) -> dict[st
     return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": EXPOSED_HEADERS, "Vary": "Origin"}
 
 
+def of_caller(app: App, environment_id: str | None, origin: str) -> dict[str, str]:
+    """The same by the environment's id."""
+    return of_answer(app, None if environment_id is None else app.environment(environment_id), origin)
+
+
 def preflight_headers(origin: str) -> dict[str, str]:
     return {
         "Access-Control-Allow-Origin": origin,

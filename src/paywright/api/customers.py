@@ -12,6 +12,7 @@ from paywright.customers import queries
 from paywright.kernel.instants import rfc3339
 from paywright.kernel.model import CUSTOMER_TYPES, Customer
 from paywright.kernel.refusals import Refusal, invalid_request
+from paywright.ledger.opening import Opening
 from paywright.ledger.queries import item_states, version_of
 from paywright.outbox.tables import customers
 
@@ -28,7 +29,8 @@ def read_state(call: Call) -> Answer:
     with call.app.database.read() as connection:
         catalog = catalog_queries.current(connection, call.environment.id)
         ids = [item_id for item_id, item in catalog.items.items() if item.customer_type == items.owner_type(call.owner)]
-        states = item_states(connection, call.environment.id, call.owner, ids, now)
+        included = call.app.resource(Opening).included
+        states = item_states(connection, call.environment.id, call.owner, ids, now, included=included)
         return ok(
             {
                 "customer": call.owner,

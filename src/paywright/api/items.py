@@ -1,19 +1,29 @@
 """What a customer has of an item, and the entries that explain it."""
 
+import time
 from typing import Any
 
 from sqlalchemy.engine import Connection
 
 from paywright.api import parsing
 from paywright.api.call import Answer, Call, listed, ok, whole
+from paywright.api.errors import refused
 from paywright.api.parsing import Body, Listing, Note, Quantity, Query
 from paywright.catalog import queries as catalog_queries
 from paywright.catalog.model import Catalog, Item
+from paywright.engine.app import App
 from paywright.kernel.instants import rfc3339, rfc3339_or_none
 from paywright.kernel.model import Customer
 from paywright.kernel.refusals import Refusal, invalid_request
 from paywright.ledger import queries
+from paywright.ledger.calls import Call as LedgerCall
+from paywright.ledger.hot import decrease_call, do, increase_call
+from paywright.ledger.model import Answer as LedgerAnswer
 from paywright.ledger.model import Entry, ItemState
+from paywright.ledger.opening import Opening
+from paywright.storage.idempotency import IdempotencyKey
+
+NEAR_S = 1.0
 
 
 class AsOf(Query, frozen=True, kw_only=True):
@@ -54,7 +64,9 @@ def list_customer_items(call: Call) -> Answer | Refusal:
         catalog = catalog_queries.current(connection, call.environment.id)
         ids = [item_id for item_id, item in catalog.items.items() if item.customer_type == owner_type(call.owner)]
         if as_of is None:
-            states = queries.item_states(connection, call.environment.id, call.owner, ids, now)
+            states = queries.item_states(
+                connection, call.environment.id, call.owner, ids, now, included=call.app.resource(Opening).included
+            )
             return whole([shown(state, catalog.items[state.item_id]) for state in states])
         rows = []
         for item_id in ids:
@@ -79,7 +91,12 @@ def read_item(call: Call) -> Answer | Refusal:
         if as_of is not None:
             state = queries.item_state_as_of(connection, call.environment.id, call.owner, item_id, now, as_of)
             return state if isinstance(state, Refusal) else ok(shown(state, item))
-        return ok(shown(queries.item_states(connection, call.environment.id, call.owner, [item_id], now)[0], item))
+        included = call.app.resource(Opening).included
+        return ok(
+            shown(
+                queries.item_state(connection, call.environment.id, call.owner, item_id, now, included=included), item
+            )
+        )
 
 
 def list_entries(call: Call) -> Answer | Refusal:
@@ -158,9 +175,86 @@ def entry_shown(entry: Entry) -> dict[str, Any]:
 
 def increase(call: Call) -> Answer | Refusal:
     """Hands over units. They pay a debt first."""
-    raise AssertionError
+    return changed(call, increase_wanted(call.owner, call.parts["item_id"], call.body, call.key, call.caller.actor))
 
 
 def decrease(call: Call) -> Answer | Refusal:
     """Spends units, or is refused with 402 `insufficient_quantity` and changes nothing."""
-    raise AssertionError
+    return changed(call, decrease_wanted(call.owner, call.parts["item_id"], call.body, call.key, call.caller.actor))
+
+
+def increase_wanted(
+    customer: Customer, item_id: str, body: Increase, key: IdempotencyKey | None, actor: str
+) -> LedgerCall | Refusal:
+    expires_at = parsing.instant(body.expires_at, "expires_at")
+    if isinstance(expires_at, Refusal):
+        return expires_at
+    return increase_call(
+        customer, item_id, body.quantity, expires_at=expires_at, idempotency=key, note=body.note, actor=actor
+    )
+
+
+def decrease_wanted(
+    customer: Customer, item_id: str, body: Decrease, key: IdempotencyKey | None, actor: str
+) -> LedgerCall | Refusal:
+    return decrease_call(
+        customer,
+        item_id,
+        body.quantity,
+        allow_negative=body.allow_negative,
+        idempotency=key,
+        note=body.note,
+        actor=actor,
+    )
+
+
+def changed(call: Call, wanted: LedgerCall | Refusal) -> Answer | Refusal:
+    if isinstance(wanted, Refusal):
+        return wanted
+    item = call.app.resource(NearCatalogs).item(call.environment.id, wanted.item_id, call.owner)
+    if isinstance(item, Refusal):
+        return item
+    return answered(do(call.app, call.environment.id, wanted), item, call.request.request_id)
+
+
+def answered(answer: LedgerAnswer, item: Item, request_id: str) -> Answer:
+    """A stored answer is shown as it was, refusals too."""
+    headers = {"Idempotent-Replayed": "true"} if answer.replayed else {}
+    if isinstance(answer.result, Refusal):
+        no = refused(answer.result, request_id)
+        is_about_the_key = answer.result.code.startswith("idempotency_key")
+        return no if is_about_the_key else Answer(no.status, no.body, {**no.headers, **headers})
+    return Answer(200, shown(answer.result, item), headers)
+
+
+class NearCatalogs:
+    """
+    The items of each environment's catalog, for calls that come by the thousand: read again after a second, and when an item is not found.
+
+    What an item is called and whose it is hardly ever changes; what somebody has of it is never kept.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._read: dict[str, tuple[float, Catalog]] = {}
+
+    def near(self, environment_id: str, item_id: str, customer: Customer) -> Item | None:
+        """Without asking the database; None when that has to be done."""
+        read_at, catalog = self._read.get(environment_id, (float("-inf"), None))
+        if catalog is None or time.monotonic() - read_at > NEAR_S:
+            return None
+        item = find_item(catalog, item_id, customer)
+        return None if isinstance(item, Refusal) else item
+
+    def item(self, environment_id: str, item_id: str, customer: Customer) -> Item | Refusal:
+        item = self.near(environment_id, item_id, customer)
+        if item is not None:
+            return item
+        read_at = time.monotonic()
+        with self._app.database.read() as connection:
+            catalog = catalog_queries.current(connection, environment_id)
+        self._read[environment_id] = read_at, catalog
+        return find_item(catalog, item_id, customer)
+
+    def close(self) -> None:
+        """Nothing to end: it lives and goes with its App."""

@@ -4,12 +4,15 @@ from typing import Any
 
 from paywright.api.call import Answer, Call, listed, ok
 from paywright.api.parsing import Listing, place, read_place
+from paywright.invoices import queries as invoices
 from paywright.kernel.model import CUSTOMER_TYPES, Customer, parse_customer
 from paywright.kernel.refusals import Refusal, invalid_request
 from paywright.payments import queries as payments
 from paywright.subscriptions import queries as subscriptions
 
 PAYMENT_STATUSES = ("pending", "requires_action", "paid", "failed", "refunded", "cancelled")
+
+INVOICE_STATUSES = ("draft", "open", "paid", "uncollectible", "void")
 
 
 class MoneyListing(Listing, frozen=True, kw_only=True):
@@ -42,6 +45,17 @@ def read_payment(call: Call) -> Answer | Refusal:
     with call.app.database.read() as connection:
         found = payments.payment(connection, call.environment.id, call.parts["payment_id"])
     return Refusal("payment_not_found") if found is None else ok(payments.shown(found))
+
+
+def list_invoices(call: Call) -> Answer | Refusal:
+    """Invoices of the environment, newest first; drafts only when asked for by status."""
+    customer = asked_customer(call.query)
+    return customer if isinstance(customer, Refusal) else _invoices(call, customer)
+
+
+def list_customer_invoices(call: Call) -> Answer | Refusal:
+    """The customer's invoices, newest first. Users and teams only."""
+    return not_for_custom(call) or _invoices(call, call.owner)
 
 
 def list_subscriptions(call: Call) -> Answer | Refusal:
@@ -79,6 +93,22 @@ def _payments(call: Call, customer: Customer | None) -> Answer | Refusal:
         )
     return listed(
         rows, limit=call.query.limit, cursor_of=lambda row: place(row.created_at, row.id), show=payments.shown
+    )
+
+
+def _invoices(call: Call, customer: Customer | None) -> Answer | Refusal:
+    status = call.query.status
+    if status is not None and status not in INVOICE_STATUSES:
+        return invalid_request("status", f"`status` is one of {', '.join(INVOICE_STATUSES)}.")
+    after = read_place(call.query.cursor)
+    if isinstance(after, Refusal):
+        return after
+    with call.app.database.read() as connection:
+        rows = invoices.page(
+            connection, call.environment.id, customer=customer, status=status, after=after, limit=call.query.limit
+        )
+    return listed(
+        rows, limit=call.query.limit, cursor_of=lambda row: place(row.created_at, row.id), show=invoices.shown
     )
 
 

@@ -11,6 +11,7 @@ from paywright.catalog import queries as catalog_queries
 from paywright.kernel.model import Json
 from paywright.kernel.refusals import Refusal
 from paywright.ownership import actions, present, queries
+from paywright.ownership.defaults import owned_by_default
 from paywright.ownership.model import OwnedProduct
 from paywright.storage.work import Work
 from paywright.subscriptions import changes
@@ -46,14 +47,15 @@ def list_owned_products(call: Call) -> Answer:
 
 
 def owned_products(connection: Connection, call: Call, now: int) -> list[dict[str, Any]]:
-    """Without a secret key a server-only product is left out."""
+    """Without a secret key a server-only product is left out. Products included by default are owned without being rows."""
+    live = queries.live(connection, call.environment.id, call.owner, now)
     catalog = catalog_queries.current(connection, call.environment.id)
     with_secret_key = call.caller.has_secret_key
     return [
         present.shown(
             owned, now, catalog=catalog, currency=call.environment.default_currency, with_secret_key=with_secret_key
         )
-        for owned in queries.live(connection, call.environment.id, call.owner, now)
+        for owned in owned_by_default(connection, call.environment.id, call.owner, live, now)
         if with_secret_key or not owned.product.server_only
     ]
 
