@@ -5,12 +5,16 @@ Increase, decrease and read one item: what an app does thousands of times a seco
 idempotency key a repeat gets the first answer, whatever happened in between, and whichever process it asks.
 """
 
+import asyncio
+
 from paywright.engine.app import App
 from paywright.kernel.model import QUANTITY_MAX, Customer
 from paywright.kernel.refusals import Refusal
 from paywright.ledger import queries
+from paywright.ledger.alone import run_alone
 from paywright.ledger.batcher import Batcher
 from paywright.ledger.calls import Call
+from paywright.ledger.gather import UNAVAILABLE, Groups
 from paywright.ledger.model import Answer, ItemState
 from paywright.ledger.opening import Opening
 from paywright.storage.idempotency import IdempotencyKey
@@ -101,3 +105,63 @@ def read_item(app: App, environment_id: str, customer: Customer, item_id: str) -
         return queries.item_state(
             connection, environment_id, customer, item_id, now, included=app.resource(Opening).included
         )
+
+
+async def do_async(app: App, environment_id: str, call: Call) -> Answer:
+    """`do`, awaited in the batch itself: no thread waits."""
+    group = app.resource(Groups).of_this_loop()
+    future = group.submit(environment_id, call)
+    if future is None:
+        return UNAVAILABLE
+    answer = await future
+    if answer is not None:
+        return answer
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(group.threads, run_alone, app, environment_id, call)
+
+
+async def decrease_async(
+    app: App,
+    environment_id: str,
+    customer: Customer,
+    item_id: str,
+    quantity: int,
+    *,
+    allow_negative: bool = False,
+    idempotency: IdempotencyKey | None = None,
+    note: str | None = None,
+    actor: str | None = None,
+) -> Answer:
+    call = decrease_call(
+        customer, item_id, quantity, allow_negative=allow_negative, idempotency=idempotency, note=note, actor=actor
+    )
+    return await do_async(app, environment_id, call)
+
+
+async def increase_async(
+    app: App,
+    environment_id: str,
+    customer: Customer,
+    item_id: str,
+    quantity: int,
+    *,
+    expires_at: int | None = None,
+    idempotency: IdempotencyKey | None = None,
+    note: str | None = None,
+    actor: str | None = None,
+) -> Answer:
+    call = increase_call(
+        customer, item_id, quantity, expires_at=expires_at, idempotency=idempotency, note=note, actor=actor
+    )
+    return await do_async(app, environment_id, call)
+
+
+async def read_item_async(app: App, environment_id: str, customer: Customer, item_id: str) -> ItemState:
+    """`read_item`, gathered with the other reads of this moment."""
+    group = app.resource(Groups).of_this_loop()
+    found = group.reads.read(environment_id, customer.key, item_id)
+    state = await found if isinstance(found, asyncio.Future) else found
+    if state is not None:
+        return state
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(group.threads, read_item, app, environment_id, customer, item_id)

@@ -272,11 +272,14 @@ def _refusal(balance: _Balance, call: Call) -> Refusal | None:
 class Session:
     """The batcher's own connection. `run` holds the process's writer lock from the first statement to the commit."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, busy_timeout_ms: int | None = None) -> None:
+        """`busy_timeout_ms` 0 never waits for another process: the batch fails, and its calls wait alone."""
         assert database.url.database is not None
         self._database = database
-        self._connection = sqlite3.connect(database.url.database, check_same_thread=False, cached_statements=128)
-        prepare_sqlite(self._connection)
+        self.connection = sqlite3.connect(database.url.database, check_same_thread=False, cached_statements=128)
+        prepare_sqlite(self.connection)
+        if busy_timeout_ms is not None:
+            self.connection.execute(f"PRAGMA busy_timeout={busy_timeout_ms}")
 
     def run(self, environment_id: str, wall: int, calls: list[Call]) -> list[Answer | None]:
         """One batch, on disk when this returns. Sorts `calls`; outcomes are in their new order."""
@@ -289,8 +292,8 @@ class Session:
         """All of a batch but the commit; whoever calls this holds `database.writer`. Raises `BatchFailed` after undoing everything."""
         try:
             faults.point("statement ledger batch")
-            self._connection.execute("BEGIN IMMEDIATE")
-            return Batch(self._connection, environment_id, wall, calls).write()
+            self.connection.execute("BEGIN IMMEDIATE")
+            return Batch(self.connection, environment_id, wall, calls).write()
         except sqlite3.Error as error:
             self._undo()
             raise BatchFailed(str(error)) from error
@@ -299,24 +302,23 @@ class Session:
         """Waits until it is on disk."""
         try:
             faults.point("before commit")
-            self._connection.execute("COMMIT")
+            self.connection.execute("COMMIT")
             faults.point("after commit")
         except sqlite3.Error as error:
             self._undo()
             raise BatchFailed(str(error)) from error
 
     def _undo(self) -> None:
-        if self._connection.in_transaction:
-            self._connection.rollback()
+        if self.connection.in_transaction:
+            self.connection.rollback()
 
     def close(self) -> None:
-        self._connection.close()
+        self.connection.close()
 
 
-def read(
-    connection: sqlite3.Connection, environment_id: str, wall: int, customer: str, item_id: str
-) -> ItemState | None:
+def read(session: Session, environment_id: str, wall: int, customer: str, item_id: str) -> ItemState | None:
     """One item; None where something is due and the balance must be read by the rules."""
+    connection = session.connection
     now, defaults_version = connection.execute(_CLOCK, {"wall": wall, "environment": environment_id}).fetchone()
     row = connection.execute(_READ, (item_id, environment_id, customer)).fetchone()
     if row is None:
