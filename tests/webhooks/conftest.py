@@ -10,22 +10,10 @@ from stripe import WebhookSignature
 from paywright.engine.app import App
 from paywright.environments import actions as environment_actions
 from paywright.kernel.settings import Settings
-
-SECRET = "whsec_test_first"
-NOW_S = 1_790_000_000
-
-
-class Wall:
-    """The machine's clock, held by the test."""
-
-    def __init__(self) -> None:
-        self.ms = NOW_S * 1000
-
-    def __call__(self) -> int:
-        return self.ms
-
-    def advance(self, seconds: float) -> None:
-        self.ms += round(seconds * 1000)
+from paywright_sandbox import Sandbox
+from tests.flows.sandbox import Account, account
+from tests.webhooks.deliveries import SECRET, Wall
+from tests.webhooks.mill import Mill
 
 
 @pytest.fixture
@@ -56,17 +44,20 @@ def signed(wall: Wall) -> Callable[..., tuple[bytes, str]]:
     return sign
 
 
-def event(event_type: str, stripe_object: dict[str, Any], *, event_id: str = "evt_1", **fields: Any) -> dict[str, Any]:
-    """A snapshot event as Stripe renders it, as far as the inbox looks."""
-    return {
-        "id": event_id,
-        "object": "event",
-        "api_version": "2026-10-28.endive",
-        "created": NOW_S,
-        "type": event_type,
-        "livemode": False,
-        "pending_webhooks": 1,
-        "request": {"id": None, "idempotency_key": None},
-        "data": {"object": stripe_object},
-        **fields,
-    }
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(seed=1) as running:
+        yield running
+
+
+@pytest.fixture
+def stripe_account(sandbox: Sandbox) -> Iterator[Account]:
+    with account(sandbox.url) as made:
+        yield made
+
+
+@pytest.fixture
+def mill(database_url: str, stripe_account: Account, wall: Wall) -> Iterator[Mill]:
+    made = Mill(database_url, stripe_account, wall)
+    yield made
+    made.close()

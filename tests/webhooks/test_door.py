@@ -17,7 +17,7 @@ from paywright.storage.database import DatabaseUnavailable
 from paywright.webhooks.door import receive, receive_async
 from paywright.webhooks.model import Received
 from paywright.webhooks.tables import stripe_events
-from tests.webhooks.conftest import NOW_S, SECRET, Wall, event
+from tests.webhooks.deliveries import NOW_S, SECRET, Wall, event
 
 Sign = Callable[..., tuple[bytes, str]]
 PAID = event("invoice.paid", {"id": "in_1", "object": "invoice", "customer": "cus_1"})

@@ -10,7 +10,7 @@ import stripe.params._webhook_endpoint_create_params
 from paywright.webhooks.mirror import arrival
 from paywright.webhooks.model import Root
 from paywright.webhooks.rules import ASKED_EVENTS, EVENT_TYPES, NOT_ASKED
-from tests.webhooks.conftest import event
+from tests.webhooks.deliveries import event
 
 
 def root_of(event_type: str, stripe_object: dict[str, Any], **fields: Any) -> str | None:

@@ -106,10 +106,15 @@ def _deal_with(app: App, environment: Environment, claim: Claim) -> bool:
     except Exception as error:  # noqa: BLE001 — one object's trouble must not stop the others; its rows say what it was.
         _log.exception("environment %s: %s failed", environment.id, claim.root)
         with app.work(environment.id) as work:
-            dead = claims.mark_failed(work, claim, f"{type(error).__name__}: {error}", app.wall(), random.random())
+            dead = claims.mark_failed(work, claim, _told(error), app.wall(), random.random())
         if dead:
             _log.error("environment %s: dead letters about %s: %s", environment.id, claim.root, ", ".join(dead))
     return True
+
+
+def _told(error: Exception) -> str:
+    """The first line only: a database's error goes on with the statement and its values, which are nobody's to read here."""
+    return f"{type(error).__name__}: {error}".partition("\n")[0]
 
 
 def _fetch(app: App, environment: Environment, claim: Claim) -> Fetched:
