@@ -42,7 +42,6 @@ def attempt(work: Work, intent: Json, method: Json, how: How) -> Outcome:
     if method["type"] != "card":
         return start_debit(work, intent, method)
     card = card_of(method["_outcome"])
-    charges.refuse_card_without_a_sequel(card)
     if not how.is_authenticated and asks_for_authentication(intent, method, card, how):
         if how.off_session or how.error_on_action:
             return declined(work, intent, method, AUTHENTICATION_REQUIRED)

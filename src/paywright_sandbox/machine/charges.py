@@ -1,7 +1,7 @@
 """Charges as an intent makes them: decided at once for cards, later for bank debits."""
 
-from ..cards import DEBIT_FAILURES, Card, Decline, card_of
-from ..errors import Json, not_implemented
+from ..cards import DEBIT_BY_NAME, DEBIT_FAILURES, Decline, card_of
+from ..errors import Json
 from ..objects import charges as objects
 from ..objects.payment_intents import last_error, plain_error
 from ..work import Work, public
@@ -44,6 +44,10 @@ def approve(work: Work, charge: Json, intent: Json, *, is_captured: bool, is_lat
 
 
 def book(work: Work, charge: Json) -> str:
+    """The money is in; what the buyer does next follows at once where the test card says so."""
+    if sequel_of(charge):
+        customer = charge["customer"]
+        work.schedule(work.now_of(customer), "dispute_open", charge["id"], clock=work.clock_of(customer))
     is_card = charge["payment_method_details"]["type"] == "card"
     at_once = is_card and card_of(charge["_outcome"]).available_at_once
     return balance.book_charge(work, charge, available_at_once=at_once)
@@ -90,9 +94,10 @@ def keep_method(work: Work, intent: Json, method: Json) -> None:
         work.save(method)
 
 
-def refuse_card_without_a_sequel(card: Card) -> None:
-    """Cards whose later acts have no machine yet."""
-    from .due import ACTS
-
-    if (card.dispute or card.is_reported) and "dispute_open" not in ACTS:
-        raise not_implemented(f"The test card pm_card_{card.name}", param="payment_method")
+def sequel_of(charge: Json) -> bool:
+    """Whether the buyer, or the bank, takes it back later."""
+    name = charge["_outcome"]
+    if name in DEBIT_BY_NAME:
+        return DEBIT_BY_NAME[name].dispute is not None
+    card = card_of(name)
+    return card.dispute is not None or card.is_reported

@@ -7,7 +7,7 @@ from ..errors import ApiError, Json, invalid, missing_parameter
 from ..money import shown
 from ..objects.charges import refund
 from ..work import Work
-from . import balance
+from . import balance, disputes
 from .due import due
 
 LATER_S = 86_400
@@ -110,6 +110,7 @@ def count(work: Work, charge: Json, amount: int) -> None:
     charge["refunded"] = charge["amount_refunded"] >= charge["amount_captured"]
     work.save(charge)
     work.emit_updated("charge.refunded" if amount > 0 else "charge.updated", charge, before)
+    disputes.charge_was_refunded(work, charge)
 
 
 @due("refund_settle")

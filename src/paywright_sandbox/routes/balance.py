@@ -19,10 +19,15 @@ def retrieve_transaction(work: Work, parameters: Json, id: str) -> Json:
 
 @route(
     "GET /v1/balance_transactions",
-    acts_on="created currency ending_before limit source starting_after type",
+    acts_on="created currency ending_before limit payout source starting_after type",
 )
 def list_transactions(work: Work, parameters: Json) -> Json:
-    return page(work, "balance_transaction", parameters, "currency", "source", "type")
+    payout = parameters.get("payout")
+
+    def fits(transaction: Json) -> bool:
+        return payout is None or transaction.get("_payout") == payout
+
+    return page(work, "balance_transaction", parameters, "currency", "source", "type", keep=fits)
 
 
 @route("GET /v1/account", note="A fixed account in the US; its name is the one given to the control API.")
