@@ -7,6 +7,7 @@ import pytest
 import stripe
 
 from paywright_sandbox import Sandbox
+from tests.contract.billing import Desk
 from tests.contract.conformance import Conformance
 from tests.contract.shop import Shop
 
@@ -40,3 +41,11 @@ def stripe_client(shop: Shop) -> stripe.StripeClient:
 def v1(shop: Shop) -> Any:
     """`client.v1`; untyped, since parameters are written as plain dictionaries here."""
     return shop.client.v1
+
+
+@pytest.fixture
+def desk(shop: Shop) -> Desk:
+    """An account whose clock stands at the first of a month of thirty days."""
+    opened = Desk(shop)
+    opened.freeze()
+    return opened
