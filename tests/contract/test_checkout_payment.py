@@ -320,3 +320,31 @@ def test_the_method_must_be_one_the_session_takes(v1: Any, shop: Shop) -> None:
     shop.control("POST", f"checkout/{session.id}/pay", {"card": CARD}, status=400)
     none_left = {"allowed_payment_method_types": ["klarna"]}
     assert refusal_of(lambda: opened(v1, **none_left))[1] == "sandbox_not_implemented"
+
+
+def test_1_with_a_paid_invoice_for_it(v1: Any, shop: Shop) -> None:
+    asked = {"enabled": True, "invoice_data": {"description": "Thanks", "metadata": {"order": "7"}}}
+    session = opened(v1, invoice_creation=asked, line_items=[inline(quantity=2)])
+    assert session.invoice_creation.invoice_data.description == "Thanks"
+    paid(shop, session, email="ann@example.com")
+    assert [type for type in shop.events() if "invoice" in type] == [
+        "invoice.created",
+        "invoice.finalized",
+        "invoice.updated",
+        "invoice.paid",
+        "invoice.payment_succeeded",
+        "invoice_payment.paid",
+    ]
+    after = v1.checkout.sessions.retrieve(session.id, {"expand": ["invoice"]})
+    assert (after.invoice.status, after.invoice.amount_paid, after.invoice.description) == ("paid", 3000, "Thanks")
+    assert (after.invoice.customer, after.invoice.metadata.order) == (after.customer, "7")
+    [line] = after.invoice.lines.data
+    assert (line.description, line.quantity, line.amount) == ("Credits", 2, 3000)
+    completed = next(event for event in shop.event_objects() if event["type"] == "checkout.session.completed")
+    assert completed["data"]["object"]["invoice"] == after.invoice.id
+
+
+def test_an_invoice_beside_a_customer_balance_is_refused(v1: Any) -> None:
+    customer = v1.customers.create({"email": "ann@example.com", "balance": -500})
+    wish = {"customer": customer.id, "invoice_creation": {"enabled": True}}
+    assert refusal_of(lambda: opened(v1, **wish)) == (400, "sandbox_not_implemented", "invoice_creation[enabled]")

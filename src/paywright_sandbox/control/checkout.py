@@ -5,7 +5,7 @@ import time
 from ..account import Account
 from ..errors import Json, invalid, missing_parameter
 from ..machine import attempts, payment_methods, setup_intents
-from ..machine.checkout import paying
+from ..machine.checkout import codes, paying
 from ..machine.checkout.paying import Buyer
 from ..machine.checkout.sessions import success_url
 from ..serialise import rendered
@@ -13,14 +13,14 @@ from ..web import WebRequest
 from ..work import Work
 from .door import control
 
-KNOWN = {"card", "payment_method", "email", "name", "authenticate"}
+KNOWN = {"card", "payment_method", "email", "name", "promotion_code", "authenticate"}
 SOMEBODY = "buyer@example.com"
 
 
 @control("POST /_sandbox/checkout/{session}/pay")
 async def pay(request: WebRequest, account: Account) -> Json:
     """
-    `{card: "4242…" | payment_method: "pm_…", email?, name?, authenticate?}`; answers `{session, redirect_url}`.
+    `{card: "4242…" | payment_method: "pm_…", email?, name?, promotion_code?, authenticate?}`; answers `{session, redirect_url}`.
 
     `authenticate` true or false answers 3DS; without it a card that asks leaves the session open and `redirect_url` at the bank's page. A
     decline answers 402 and leaves the session open. Without an e-mail anywhere, buyer@example.com pays.
@@ -31,6 +31,8 @@ async def pay(request: WebRequest, account: Account) -> Json:
         raise invalid(f"Received unknown parameter: {unknown[0]}", param=unknown[0], code="parameter_unknown")
     with request.engine.work(account) as work:
         session = paying.open_session(work, request.arguments["session"])
+        if "promotion_code" in wish:
+            codes.use_code(work, session, str(wish["promotion_code"]))
         method = method_for(work, wish) if paying.need_of(session) != "nothing" else None
         known = (session["customer_details"] or {}).get("email")
         paying.confirm(work, session["id"], method, Buyer(wish.get("email") or known or SOMEBODY, wish.get("name")))

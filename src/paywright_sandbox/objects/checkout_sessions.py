@@ -42,6 +42,7 @@ def checkout_session(id: str, created: int, *, mode: str, expires_at: int) -> Js
         "_completed": None,
         "_due": 0,
         "_customer_update": {},
+        "_discounts": [],
         "_intent": {},
         "_known_email": None,
         "_subscription": {},

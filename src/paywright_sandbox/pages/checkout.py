@@ -4,14 +4,14 @@ from typing import Any
 
 from ..account import Account
 from ..errors import ApiError, Json, no_such
-from ..machine.checkout import lines, paying
+from ..machine.checkout import codes, lines, paying
 from ..machine.checkout.sessions import success_url
 from ..machine.checkout.totals import price_session
 from ..web import WebAnswer, WebRequest, redirect
 from ..work import Work
 from .buyer import buyer_of, debit_accounts, method_of, placed, problems, test_cards, typed
 from .order import order_of
-from .views import is_ours, message, show, view
+from .views import is_ours, message, show, text_of, view
 
 ANSWERED_WITHIN_S = 10.0
 GREW_OLD = {"form": "This page had grown old. Nothing was paid; please try again."}
@@ -62,6 +62,24 @@ async def change_quantity(request: WebRequest) -> WebAnswer:
     except ApiError as refusal:
         return checkout_page(request, values, {"quantity": refusal.message}, status=refusal.status)
     return checkout_page(request, values, {})
+
+
+@view("POST /c/pay/{session}/code")
+async def change_code(request: WebRequest) -> WebAnswer:
+    """`code=SAVE20`, or `drop=yes`."""
+    values = typed(request.form)
+    if not is_ours(request):
+        return checkout_page(request, values, GREW_OLD, status=403)
+    try:
+        with request.engine.work(account_of(request)) as work:
+            session = paying.open_session(work, request.arguments["session"])
+            if text_of(request.form, "drop"):
+                codes.drop_code(work, session)
+            else:
+                codes.use_code(work, session, values["code"])
+    except ApiError as refusal:
+        return checkout_page(request, values, {"code": refusal.message}, status=refusal.status)
+    return checkout_page(request, {**values, "code": ""}, {})
 
 
 @view("GET /c/pay/{session}/return")

@@ -35,6 +35,8 @@ class Order:
     lines: list[Line]
     subtotal: str
     discount: str | None
+    code: str | None
+    """What the buyer typed to get the discount; None when the shop gave it."""
     due: str
     trial: str | None
     renewal: str | None
@@ -57,11 +59,19 @@ def order_of(work: Work, session: Json) -> Order:
         lines=lines,
         subtotal=money(session["amount_subtotal"] or 0, currency),
         discount=money(-discount, currency) if discount else None,
+        code=code_of(work, session),
         due=total,
         trial=trial,
         renewal=f"{money(repeating, currency)} per {interval}, until you cancel." if interval and not trial else None,
         button=button_of(session, total, trial),
     )
+
+
+def code_of(work: Work, session: Json) -> str | None:
+    """None for the shop's own discount: the buyer can take back only what the buyer typed."""
+    if not session["allow_promotion_codes"] or not session["discounts"]:
+        return None
+    return str(work.require("promotion_code", session["discounts"][0]["promotion_code"])["code"])
 
 
 def title_of(session: Json, lines: list[Line]) -> str:

@@ -21,8 +21,9 @@ TEXTS = "custom_text.submit custom_text.after_submit"
     acts_on=(
         "adaptive_pricing allow_promotion_codes allowed_payment_method_types automatic_tax.enabled "
         "billing_address_collection cancel_url client_reference_id currency customer customer_creation customer_email "
-        "customer_update.address customer_update.name discounts excluded_payment_method_types expires_at line_items locale "
-        "metadata mode payment_method_collection setup_intent_data.description setup_intent_data.metadata submit_type "
+        "customer_update.address customer_update.name discounts "
+        "excluded_payment_method_types expires_at invoice_creation line_items locale metadata mode "
+        "payment_method_collection setup_intent_data.description setup_intent_data.metadata submit_type "
         f"success_url ui_mode {INTENT_DATA} {SUBSCRIPTION_DATA} {TEXTS}"
     ),
     note="`ui_mode` `hosted_page` only; no shipping, custom fields, optional items or tax; inline prices make no events.",

@@ -7,6 +7,7 @@ from ...errors import Json
 from ...work import Work
 from .. import subscriptions
 from ..outcomes import Outcome, hears_of_payments
+from . import receipts
 from .totals import redeemed, subscription_wish
 
 PaymentStatus = Literal["paid", "unpaid", "no_payment_required"]
@@ -40,14 +41,22 @@ def note_currency(work: Work, session: Json) -> None:
 
 def fulfil(work: Work, session: Json, intent: Json | None) -> None:
     """What was bought is made, then the session completes. `intent` is None when neither money nor a card was asked for."""
+    bill = None
     if session["mode"] == "subscription":
         subscribe(work, session, intent)
     elif session["mode"] == "payment":
-        redeemed(work, session, session["amount_subtotal"])
+        session["_discounts"] = redeemed(work, session, session["amount_subtotal"])
+        if receipts.is_wanted(session) and (intent is None or intent["status"] == "succeeded"):
+            bill = receipts.draft(work, session, session["_discounts"])
+    complete(work, session, status_after(intent))
+    if bill is not None:
+        receipts.pay(work, bill, intent)
+
+
+def status_after(intent: Json | None) -> PaymentStatus:
     if intent is None or intent["object"] == "setup_intent":
-        complete(work, session, "no_payment_required")
-    else:
-        complete(work, session, "paid" if intent["status"] == "succeeded" else "unpaid")
+        return "no_payment_required"
+    return "paid" if intent["status"] == "succeeded" else "unpaid"
 
 
 def subscribe(work: Work, session: Json, intent: Json | None) -> None:
@@ -72,10 +81,13 @@ def settle(work: Work, session: Json, intent: Json) -> None:
     """A bank debit that arrived; the capture of a held payment is no delayed payment and goes without an event."""
     if session["subscription"]:
         subscriptions.settle_from_checkout(work, session["subscription"], intent, "succeeded")
+    bill = receipts.draft(work, session, session["_discounts"]) if receipts.is_wanted(session) else None
     session["payment_status"] = "paid"
     work.save(session)
     if intent["capture_method"] != "manual":
         work.emit("checkout.session.async_payment_succeeded", session)
+    if bill is not None:
+        receipts.pay(work, bill, intent)
 
 
 def update_customer(work: Work, session: Json) -> None:

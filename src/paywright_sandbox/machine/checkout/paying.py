@@ -7,6 +7,7 @@ from ...errors import Json, invalid, missing_parameter
 from ...objects.checkout_sessions import customer_details
 from ...work import Work
 from .. import customers, payment_intents, payment_methods, setup_intents
+from . import receipts
 from .finishing import fulfil
 from .sessions import is_email
 from .totals import price_session
@@ -62,7 +63,7 @@ def confirm(work: Work, id: str, method_id: str | None, buyer: Buyer) -> Json:
     meet(work, session, buyer, method)
     if method is not None and method["customer"] is None:
         fill_billing(work, method, session["customer_details"])
-    if session["mode"] == "subscription":
+    if session["mode"] != "setup":
         # The customer's balance, or a coupon, may have changed since the page was opened.
         price_session(work, session)
     if method is None:
@@ -121,8 +122,7 @@ def address_in(billing: Json) -> Json | None:
 
 
 def needs_customer(session: Json) -> bool:
-    is_invoiced = bool(session["invoice_creation"] and session["invoice_creation"]["enabled"])
-    return session["mode"] == "subscription" or session["customer_creation"] == "always" or is_invoiced
+    return session["mode"] == "subscription" or session["customer_creation"] == "always" or receipts.is_wanted(session)
 
 
 def pay(work: Work, session: Json, method: Json) -> None:

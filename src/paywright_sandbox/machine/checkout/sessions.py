@@ -164,13 +164,22 @@ def take_mode(work: Work, session: Json, parameters: Json) -> None:
         return
     if mode == "subscription":
         take_subscription(work, session, parameters)
-    session["_intent"] = parameters.get("payment_intent_data", {})
-    session["invoice_creation"] = objects.invoice_creation(parameters.get("invoice_creation"))
+    else:
+        session["_intent"] = parameters.get("payment_intent_data", {})
+        take_invoice_creation(session, parameters)
+        session["payment_method_collection"] = "if_required"
     session["_line_items"], session["currency"] = line_items(work, parameters, mode)
     take_discounts(session, parameters)
     price_session(work, session)
-    if mode == "payment":
-        session["payment_method_collection"] = "if_required"
+
+
+def take_invoice_creation(session: Json, parameters: Json) -> None:
+    wish = parameters.get("invoice_creation", {})
+    for name in sorted(wish.get("invoice_data", {})):
+        if name not in ("custom_fields", "description", "footer", "metadata"):
+            param = f"invoice_creation[invoice_data][{name}]"
+            raise not_implemented(f"The parameter {param}", param=param)
+    session["invoice_creation"] = objects.invoice_creation(wish or None)
 
 
 def take_discounts(session: Json, parameters: Json) -> None:

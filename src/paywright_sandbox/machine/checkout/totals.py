@@ -11,6 +11,7 @@ from ...objects.checkout_sessions import total_details
 from ...work import Work
 from ..discounts import discount_lines, redeem
 from ..subscriptions import branch, preview_from_checkout
+from .receipts import check_balance
 
 WISHES = "billing_mode description metadata trial_end trial_period_days trial_settings".split()
 
@@ -20,6 +21,7 @@ def price_session(work: Work, session: Json) -> None:
     if session["mode"] == "subscription":
         take_invoice(session, preview_from_checkout(work, subscription_wish(session)))
     elif session["mode"] == "payment":
+        check_balance(work, session)
         take_items(work, session)
     check_total(session)
 

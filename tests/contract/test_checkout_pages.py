@@ -1,0 +1,172 @@
+"""The hosted pages by plain HTTP: what they hold back, what they keep, where they lead."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from tests.contract.checkout import CARD, inline, opened
+from tests.contract.shop import Listener, Shop
+
+FORM = {"email": "ann@example.com", "number": CARD, "expiry": "12/34", "cvc": "123", "name": "Ann", "method": "card"}
+
+
+@pytest.fixture
+def browser(shop: Shop) -> Iterator[httpx.Client]:
+    """Cookies and no key; redirects only when told."""
+    with httpx.Client(base_url=shop.url, timeout=30) as client:
+        yield client
+
+
+def token_in(page: httpx.Response) -> str:
+    found = re.search(r'name="token" value="([0-9a-f]{64})"', page.text)
+    assert found is not None, page.text
+    return found[1]
+
+
+def sent(browser: httpx.Client, session: Any, path: str = "", **form: str) -> httpx.Response:
+    token = token_in(browser.get(f"/c/pay/{session.id}"))
+    return browser.post(f"/c/pay/{session.id}{path}", data={"token": token, **FORM, **form})
+
+
+def refresh_in(page: httpx.Response) -> str:
+    found = re.search(r'http-equiv="refresh" content="0;url=([^"]+)"', page.text)
+    assert found is not None, page.text
+    return found[1].replace("&amp;", "&")
+
+
+def test_pages_run_no_script_and_cannot_be_framed(v1: Any, browser: httpx.Client) -> None:
+    page = browser.get(f"/c/pay/{opened(v1).id}")
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "<script" not in page.text
+    assert re.findall(r'\b(?:src|href)="(?!/assets/|data:,)', page.text) == []
+    assert "SANDBOX" in page.text
+    assert browser.get("/assets/sandbox.css").headers["content-type"].startswith("text/css")
+
+
+def test_paying_by_form_waits_for_the_shop_and_leads_back(v1: Any, shop: Shop, browser: httpx.Client) -> None:
+    with Listener() as listener:
+        v1.webhook_endpoints.create({"url": listener.url, "enabled_events": ["checkout.session.completed"]})
+        session = opened(v1, success_url="https://shop.example/ok?a=1&s={CHECKOUT_SESSION_ID}")
+        answer = sent(browser, session)
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/c/pay/{session.id}/return")
+        page = browser.get(answer.headers["location"])
+        assert listener.types() == ["checkout.session.completed"]
+        assert refresh_in(page) == f"https://shop.example/ok?a=1&s={session.id}"
+    assert shop.event_objects()[-1]["request"] == {"id": None, "idempotency_key": None}
+
+
+@pytest.mark.parametrize("place", ["{CHECKOUT_SESSION_ID}", "%7BCHECKOUT_SESSION_ID%7D"])
+def test_the_place_of_the_session_id_is_filled_in(v1: Any, browser: httpx.Client, place: str) -> None:
+    session = opened(v1, success_url=f"https://shop.example/ok/{place}")
+    sent(browser, session)
+    assert refresh_in(browser.get(f"/c/pay/{session.id}/return")) == f"https://shop.example/ok/{session.id}"
+
+
+def test_a_form_without_its_token_pays_nothing(v1: Any, shop: Shop, browser: httpx.Client) -> None:
+    session = opened(v1)
+    for form in (FORM, {**FORM, "token": "0" * 64}, {**FORM, "token": ""}):
+        answer = browser.post(f"/c/pay/{session.id}", data=form)
+        assert answer.status_code == 403
+        assert "ann@example.com" in answer.text
+    foreign = token_in(browser.get(f"/c/pay/{session.id}"))
+    browser.cookies.clear()
+    assert browser.post(f"/c/pay/{session.id}", data={**FORM, "token": foreign}).status_code == 403
+    assert shop.events() == []
+
+
+def test_a_second_click_pays_once(v1: Any, shop: Shop, browser: httpx.Client) -> None:
+    session = opened(v1)
+    first = sent(browser, session)
+    token = token_in(browser.get(f"/c/pay/{opened(v1).id}"))
+    second = browser.post(f"/c/pay/{session.id}", data={"token": token, **FORM})
+    assert second.headers["location"] == first.headers["location"]
+    assert shop.events().count("charge.succeeded") == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "field", "status", "said"),
+    [
+        ({"number": "4242424242424241"}, "number", 402, "Your card number is incorrect."),
+        ({"number": ""}, "number", 400, "Enter a card number."),
+        ({"expiry": "13/34"}, "expiry", 402, "expiration month is invalid"),
+        ({"expiry": "12/20"}, "expiry", 402, "expiration year is invalid"),
+        ({"expiry": "soon"}, "expiry", 400, "Enter month and year."),
+        ({"cvc": "12"}, "cvc", 402, "security code is invalid"),
+        ({"email": "nobody"}, "email", 400, "This is no e-mail address."),
+    ],
+)
+def test_what_is_wrong_is_said_beside_its_field(
+    v1: Any, shop: Shop, browser: httpx.Client, typed: dict[str, str], field: str, status: int, said: str
+) -> None:
+    answer = sent(browser, opened(v1), **typed)
+    assert answer.status_code == status
+    assert said in answer.text.replace("&#39;", "'")
+    assert f'id="{field}-wrong"' in answer.text
+    assert shop.events() == []
+
+
+def test_what_a_shop_or_a_buyer_writes_is_text(v1: Any, browser: httpx.Client) -> None:
+    session = opened(v1, line_items=[inline(name="<script>alert(1)</script>")])
+    answer = sent(browser, session, name='"><script>alert(2)</script>', number="4000000000000002")
+    assert answer.status_code == 402
+    assert "<script" not in answer.text
+
+
+def test_a_page_for_nothing_is_a_page(browser: httpx.Client) -> None:
+    for path in ("/c/pay/cs_test_nothing", "/c/pay/cs_test_nothing/return", "/3ds/pi_nothing"):
+        answer = browser.get(path)
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+
+
+def test_an_open_session_has_nothing_to_return_from(v1: Any, browser: httpx.Client) -> None:
+    session = opened(v1)
+    assert browser.get(f"/c/pay/{session.id}/return").headers["location"] == f"/c/pay/{session.id}"
+
+
+@pytest.mark.parametrize(("outcome", "went"), [("complete", "succeeded"), ("fail", "failed")])
+def test_3ds_of_a_bare_intent_returns_to_the_app(v1: Any, browser: httpx.Client, outcome: str, went: str) -> None:
+    intent = v1.payment_intents.create(
+        {
+            "amount": 900,
+            "currency": "usd",
+            "payment_method": "pm_card_authenticationRequired",
+            "confirm": True,
+            "return_url": "https://shop.example/back?a=1",
+        }
+    )
+    page = browser.get(intent.next_action.redirect_to_url.url)
+    assert "$9.00" in page.text
+    path = urlsplit(intent.next_action.redirect_to_url.url).path
+    assert browser.post(path, data={"outcome": outcome}).status_code == 403
+    answer = browser.post(path, data={"outcome": outcome, "token": token_in(page)})
+    there = urlsplit(refresh_in(answer))
+    assert parse_qs(there.query) == {
+        "a": ["1"],
+        "payment_intent": [intent.id],
+        "payment_intent_client_secret": [intent.client_secret],
+        "redirect_status": [went],
+    }
+    assert "Nothing to authenticate" in browser.get(path).text
+
+
+def test_3ds_of_a_setup_intent(v1: Any, browser: httpx.Client) -> None:
+    intent = v1.setup_intents.create({"payment_method": "pm_card_authenticationRequired", "confirm": True})
+    page = browser.get(f"/3ds/{intent.id}")
+    assert "Confirm this card" in page.text
+    answer = browser.post(f"/3ds/{intent.id}", data={"outcome": "complete", "token": token_in(page)})
+    assert "You can close this page" in answer.text
+    assert v1.setup_intents.retrieve(intent.id).status == "succeeded"
+
+
+def test_an_outcome_that_is_none_changes_nothing(v1: Any, browser: httpx.Client) -> None:
+    intent = v1.setup_intents.create({"payment_method": "pm_card_authenticationRequired", "confirm": True})
+    token = token_in(browser.get(f"/3ds/{intent.id}"))
+    assert browser.post(f"/3ds/{intent.id}", data={"outcome": "maybe", "token": token}).status_code == 400
+    assert v1.setup_intents.retrieve(intent.id).status == "requires_action"
