@@ -63,7 +63,8 @@ def routes() -> str | None:
 
 def who(who: Any) -> str:
     """A secret key needs the scope; a token or a publishable key will do where they are named."""
-    return f"secret (`{who.scope}`)" if who.least == "secret" else str(who.least)
+    named = {"open": "anyone", "anyone": "publishable", "customer": "customer"}
+    return named.get(who.audience) or f"secret (`{who.scope}`)"
 
 
 def first_line(endpoint: Callable[..., object] | None) -> str:
@@ -80,6 +81,17 @@ def found(name: str) -> ModuleType | None:
     return importlib.import_module(name) if importlib.util.find_spec(name) else None
 
 
+def stripe_events() -> str | None:
+    module = found("paywright.webhooks.rules")
+    if module is None:
+        return None
+    rows = (
+        (f"`{event_type}`", "yes" if acts.is_asked else "", acts.noun.replace("_", " "), acts.why)
+        for event_type, acts in module.EVENT_TYPES.items()
+    )
+    return table(("Type", "Asked for", "What is fetched", "Why"), rows)
+
+
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
@@ -90,6 +102,7 @@ TABLES: dict[tuple[str, str], Callable[[], str | None]] = {
     ("errors.md", "refusals"): refusals,
     ("commands.md", "commands"): commands,
     ("http.md", "routes"): routes,
+    ("stripe-events.md", "types"): stripe_events,
 }
 
 

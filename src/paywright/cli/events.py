@@ -21,7 +21,7 @@ def group() -> None:
 @click.option(
     "--reason", metavar="REASON", help="Only these: `unknown_type`, `wrong_mode`, `unresolved`, `dead_letter` …"
 )
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many at most.")
 @shared
 def list_events(
     event_type: str | None, status: str | None, reason: str | None, limit: int, environment: str | None, as_json: bool
