@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from .account import Account, Delivery, Due
 from .delivery import Deliveries
 from .errors import ApiError, Json, invalid
+from .machine import test_clocks
 from .machine.due import ACTS
 from .store import Store
 from .work import Work
@@ -80,6 +81,22 @@ class Engine:
                 continue
         finally:
             account.clock.held_at = None
+        for id in self.moving_clocks(account):
+            self.move_test_clock(account, id)
+
+    def moving_clocks(self, account: Account) -> list[str]:
+        clocks = account.objects.get(test_clocks.KIND, {})
+        return [id for id, clock in clocks.items() if clock.get("status") == "advancing"]
+
+    def move_test_clock(self, account: Account, id: str) -> None:
+        """Runs what is due on the way to the clock's target, then lets it arrive."""
+        with self.store.lock:
+            to = test_clocks.target_of(account.objects[test_clocks.KIND][id])
+            while self.step(account, to, id) is not None:
+                continue
+            work = self.open(account)
+            test_clocks.arrive(work, id)
+            self.commit(work)
 
     def step(self, account: Account, to: int, clock: str | None = None) -> list[Delivery] | None:
         """
@@ -95,7 +112,7 @@ class Engine:
                 account.clock.held_at = due.when
             work = self.open(account)
             if clock is not None:
-                test_clock = work.require("test_helpers.test_clock", clock)
+                test_clock = work.require(test_clocks.KIND, clock)
                 test_clock["frozen_time"] = max(due.when, test_clock["frozen_time"])
                 work.save(test_clock)
             return self.run_due(work, due)
@@ -163,6 +180,7 @@ class Engine:
             await asyncio.sleep(TICK_S)
             for account in list(self.store.accounts.values()):
                 due = account.next_due()
-                if due is not None and due.when <= account.clock.now():
+                is_due = due is not None and due.when <= account.clock.now()
+                if is_due or self.moving_clocks(account):
                     with self.store.lock:
                         self.catch_up(account)

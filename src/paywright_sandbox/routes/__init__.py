@@ -15,6 +15,7 @@ from . import (
     setup_intents,
     subscription_items,
     subscriptions,
+    test_clocks,
     webhook_endpoints,
 )
 
@@ -33,5 +34,6 @@ LOADED = (
     setup_intents,
     subscription_items,
     subscriptions,
+    test_clocks,
     webhook_endpoints,
 )
