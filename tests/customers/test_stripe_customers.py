@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from paywright.customers import queries
 from paywright.customers.actions import ensure_stripe_customer, forget_missing, owner, remember
+from paywright.customers.tables import stripe_customers
 from paywright.environments.actions import StripeCredentials, connect_stripe
 from paywright.kernel.model import Customer
 from paywright.outbox.tables import events
@@ -78,6 +79,26 @@ def test_a_lost_answer_is_met_again_by_its_key(shop: Shop, sandbox: Sandbox) -> 
         ensure_stripe_customer(shop.app, shop.environment, USER)
     made = ensure_stripe_customer(shop.app, shop.environment, USER, email="later@example.com")
     assert [each["id"] for each in at_stripe(shop)] == [made]
+
+
+def test_a_server_error_that_stripe_keeps_is_looked_behind(shop: Shop, sandbox: Sandbox) -> None:
+    key = shop.app.gateway(shop.environment)._credentials.secret_key
+    broken = {"match": {"method": "POST", "path": "/v1/customers"}, "times": 1, "as": 500}
+    httpx.post(
+        f"{sandbox.url}/_sandbox/fail-next", headers={"Authorization": f"Bearer {key}"}, json=broken
+    ).raise_for_status()
+    with pytest.raises(StripeUnknown):
+        ensure_stripe_customer(shop.app, shop.environment, USER)
+    made = ensure_stripe_customer(shop.app, shop.environment, USER)
+    assert [each["id"] for each in at_stripe(shop)] == [made]
+
+
+def test_a_key_that_is_too_old_is_looked_behind(shop: Shop) -> None:
+    made = ensure_stripe_customer(shop.app, shop.environment, USER)
+    with shop.app.work("test") as work:
+        work.execute(stripe_customers.update().values(stripe_customer_id=None, requested_at=1))
+    assert ensure_stripe_customer(shop.app, shop.environment, USER) == made
+    assert len(at_stripe(shop)) == 1
 
 
 def test_a_customer_that_is_gone_at_stripe_is_made_anew_once(shop: Shop) -> None:

@@ -6,8 +6,6 @@ made of that row's id: however often it is repeated, and wherever it was cut off
 `expire` ends an open one.
 """
 
-from typing import Any
-
 import msgspec
 
 from paywright.catalog import queries as catalog_queries
@@ -15,12 +13,13 @@ from paywright.catalog.actions import pin_inline
 from paywright.catalog.push import push
 from paywright.checkout import queries, rules
 from paywright.checkout.fulfilment import apply, fetch
-from paywright.checkout.model import CheckoutSession, LastError, PinnedLine, StartCheckout
+from paywright.checkout.model import CheckoutSession, PinnedLine, StartCheckout
+from paywright.checkout.opening import open_at_stripe
 from paywright.checkout.record import change, insert
-from paywright.customers.actions import ensure_stripe_customer, forget_missing
+from paywright.customers.actions import ensure_stripe_customer
 from paywright.engine.app import App
 from paywright.environments.model import Environment
-from paywright.kernel.ids import new_id, wall_ms
+from paywright.kernel.ids import new_id
 from paywright.kernel.periods import Period
 from paywright.kernel.refusals import Refusal
 from paywright.outbox.actions import lock_customers
@@ -29,7 +28,7 @@ from paywright.ownership.model import ResolvedLine
 from paywright.storage import idempotency
 from paywright.storage.idempotency import IdempotencyKey
 from paywright.storage.work import RolledBack, Work
-from paywright.stripe.gateway import StripeDeclined, StripeRefused, stripe_key
+from paywright.stripe.gateway import StripeRefused, stripe_key
 from paywright.subscriptions.queries import trials_used
 
 ROUNDS_MAX = 5
@@ -117,43 +116,6 @@ def expire(app: App, environment: Environment, session_id: str) -> CheckoutSessi
     if found.status == "completed":
         return Refusal("session_not_open", {"status": found.status})
     return found
-
-
-def open_at_stripe(app: App, environment: Environment, session: CheckoutSession) -> CheckoutSession | Refusal:
-    """Phases 2 and 3 of a recorded attempt: call with the stored parameters, then commit what came of it."""
-    assert session.stripe_parameters is not None
-    key = stripe_key(environment.id, session.id, "create", session.generation)
-    try:
-        made = app.gateway(environment).post("/v1/checkout/sessions", session.stripe_parameters, idempotency_key=key)
-    except StripeRefused as refused:
-        if refused.is_key_dead:
-            raise
-        if refused.is_missing and refused.param == "customer" and session.generation == 1:
-            return _with_new_stripe_customer(app, environment, session)
-        return _failed(app, environment, session, refused)
-    with app.work(environment.id) as work:
-        lock_customers(work, [session.customer])
-        present = queries.session(work.connection, environment.id, session.id)
-        assert present is not None
-        if present.status != "initialized":
-            return present
-        return change(
-            work,
-            present,
-            status="open",
-            url=made.get("url"),
-            stripe_checkout_session_id=made["id"],
-            expires_at=made["expires_at"] * 1000,
-        )
-
-
-def recover(app: App, environment: Environment, session_id: str) -> None:
-    """The worker's way on with an attempt whose answer never reached us."""
-    found = _read(app, environment, session_id)
-    if found is not None and found.status == "initialized":
-        with app.work(environment.id) as work:
-            change(work, found, attempted_at=wall_ms())
-        open_at_stripe(app, environment, found)
 
 
 def _earlier(app: App, environment: Environment, key: IdempotencyKey) -> CheckoutSession | Refusal | None:
@@ -343,31 +305,6 @@ def _known_prices(app: App, environment: Environment, lines: tuple[ResolvedLine,
             for price_id, stripe_id in catalog_queries.stripe_price_ids(connection, environment.id, product_id).items():
                 found[product_id, price_id] = stripe_id
     return found
-
-
-def _with_new_stripe_customer(
-    app: App, environment: Environment, session: CheckoutSession
-) -> CheckoutSession | Refusal:
-    """Stripe no longer knows the customer (a wiped account): make one anew, once, and go on with it."""
-    assert session.stripe_parameters is not None
-    with app.work(environment.id) as work:
-        forget_missing(work, session.customer, str(session.stripe_parameters["customer"]))
-    made = ensure_stripe_customer(app, environment, session.customer)
-    parameters: dict[str, Any] = {**session.stripe_parameters, "customer": made}
-    encoded = msgspec.json.encode(parameters).decode()
-    with app.work(environment.id) as work:
-        changed = change(
-            work, session, stripe_parameters=encoded, stripe_customer_id=made, generation=session.generation + 1
-        )
-    return open_at_stripe(app, environment, changed)
-
-
-def _failed(app: App, environment: Environment, session: CheckoutSession, refused: StripeRefused) -> Refusal:
-    with app.work(environment.id) as work:
-        change(work, session, status="failed", last_error=LastError(refused.code, refused.message))
-    if isinstance(refused, StripeDeclined):
-        return Refusal("card_declined", {"decline_code": refused.code})
-    return Refusal("stripe_refused", {"stripe_message": refused.message, "checkout_session_id": session.id})
 
 
 def _read(app: App, environment: Environment, session_id: str) -> CheckoutSession | None:

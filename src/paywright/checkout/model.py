@@ -58,6 +58,7 @@ class CheckoutSession(msgspec.Struct, frozen=True):
     created_at: int
     updated_at: int
     expires_at: int
+    requested_at: int
     generation: int = 1
     url: str | None = None
     renews: str | None = None

@@ -109,6 +109,7 @@ def _session(row: Any) -> CheckoutSession:
         created_at=row.created_at,
         updated_at=row.updated_at,
         expires_at=row.expires_at,
+        requested_at=row.requested_at,
         generation=row.generation,
         url=row.url,
         renews=row.renews,

@@ -52,6 +52,7 @@ def insert(
             created_at=work.now,
             updated_at=work.now,
             expires_at=work.now + LIFE_MS,
+            requested_at=wall_ms(),
             attempted_at=wall_ms(),
         )
     )

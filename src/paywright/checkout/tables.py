@@ -39,7 +39,10 @@ checkout_sessions = Table(
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
-    Column("attempted_at", Instant, nullable=False, comment="wall clock, for recovery"),
+    Column(
+        "requested_at", Instant, nullable=False, comment="wall clock: when Stripe was first asked under this generation"
+    ),
+    Column("attempted_at", Instant, nullable=False, comment="wall clock: when Stripe was last asked, for recovery"),
     CheckConstraint("status IN ('initialized', 'open', 'completed', 'expired', 'failed')", name="status"),
     Index("uq_checkout_sessions_stripe", "environment_id", "stripe_checkout_session_id", unique=True),
     Index("ix_checkout_sessions_customer", "environment_id", "customer", "created_at"),

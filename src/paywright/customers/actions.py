@@ -13,47 +13,75 @@ from paywright.customers import queries
 from paywright.customers.tables import stripe_customers
 from paywright.engine.app import App
 from paywright.environments.model import Environment
-from paywright.kernel.ids import new_id
+from paywright.kernel.ids import new_id, wall_ms
 from paywright.kernel.model import Customer
 from paywright.outbox.actions import open_incident
 from paywright.storage.statements import insert_if_absent
 from paywright.storage.work import Work
 from paywright.stripe import metadata
-from paywright.stripe.gateway import stripe_key
+from paywright.stripe.gateway import KEYS_KEPT_MS, StripeUnknown, stripe_key
 from paywright.stripe.model import NOT_OURS, OTHER_ENVIRONMENT, Outcome
 
 
 def ensure_stripe_customer(app: App, environment: Environment, customer: Customer, *, email: str | None = None) -> str:
     """The id of the one Stripe Customer of this customer, made if there is none. Safe to repeat and to run at once."""
-    with app.work(environment.id) as work:
-        insert_if_absent(
-            work,
-            stripe_customers,
-            {
-                "environment_id": environment.id,
-                "customer": customer.key,
-                "row_id": new_id("scus"),
-                "email": email,
-                "created_at": work.now,
-            },
-        )
-        columns = (
-            stripe_customers.c.stripe_customer_id,
-            stripe_customers.c.row_id,
-            stripe_customers.c.generation,
-            stripe_customers.c.email,
-        )
-        row = work.execute(sa.select(*columns).where(_is(work, customer))).one()
+    row = _row(app, environment, customer, email)
     if row.stripe_customer_id is not None:
         return str(row.stripe_customer_id)
     params: dict[str, Any] = {"metadata": metadata.ours(environment.id, customer_key=customer.key)}
     if row.email:
         params["email"] = row.email  # As stored: a repeat must send exactly what the first one sent.
-    key = stripe_key(environment.id, row.row_id, "customer", row.generation)
-    made = app.gateway(environment).post("/v1/customers", params, idempotency_key=key)
+    made = None
+    if wall_ms() - row.requested_at < KEYS_KEPT_MS:
+        key = stripe_key(environment.id, row.row_id, "customer", row.generation)
+        try:
+            made = app.gateway(environment).post("/v1/customers", params, idempotency_key=key)
+        except StripeUnknown as unknown:
+            if not unknown.is_kept:
+                raise
+    if made is None:  # This key can say no more: was it made? If not, ask again under the next one.
+        made = _look(app, environment, customer, row.created_at)
+    if made is None:
+        _next_generation(app, environment, customer, row.generation)
+        return ensure_stripe_customer(app, environment, customer)
     with app.work(environment.id) as work:
         remember(work, customer, str(made["id"]))
         return queries.stripe_customer_id(work.connection, environment.id, customer) or str(made["id"])
+
+
+def _row(app: App, environment: Environment, customer: Customer, email: str | None) -> Any:
+    with app.work(environment.id) as work:
+        row_id = new_id("scus")
+        row = {"environment_id": environment.id, "customer": customer.key, "row_id": row_id, "email": email}
+        insert_if_absent(work, stripe_customers, {**row, "created_at": work.now, "requested_at": wall_ms()})
+        columns = (
+            stripe_customers.c.stripe_customer_id,
+            stripe_customers.c.row_id,
+            stripe_customers.c.generation,
+            stripe_customers.c.email,
+            stripe_customers.c.created_at,
+            stripe_customers.c.requested_at,
+        )
+        return work.execute(sa.select(*columns).where(_is(work, customer))).one()
+
+
+def _look(app: App, environment: Environment, customer: Customer, since: int) -> dict[str, Any] | None:
+    """Among the Stripe Customers made since our row, the one that names this customer."""
+    made_since = {"created": {"gte": since // 1000 - 3600}}
+    for found in app.gateway(environment).pages("/v1/customers", made_since):
+        keys = metadata.metadata_of(found)
+        if keys.get(metadata.CUSTOMER) == customer.key and keys.get(metadata.ENVIRONMENT) == environment.id:
+            return found
+    return None
+
+
+def _next_generation(app: App, environment: Environment, customer: Customer, generation: int) -> None:
+    with app.work(environment.id) as work:
+        work.execute(
+            stripe_customers.update()
+            .where(_is(work, customer), stripe_customers.c.generation == generation)
+            .values(generation=generation + 1, requested_at=wall_ms())
+        )
 
 
 def remember(work: Work, customer: Customer, stripe_customer: str) -> None:
@@ -73,6 +101,7 @@ def remember(work: Work, customer: Customer, stripe_customer: str) -> None:
             "customer": customer.key,
             "row_id": new_id("scus"),
             "created_at": work.now,
+            "requested_at": wall_ms(),
         },
     )
     present = queries.stripe_customer_id(work.connection, work.environment_id, customer)
@@ -99,7 +128,12 @@ def forget_missing(work: Work, customer: Customer, stripe_customer: str) -> None
     work.execute(
         stripe_customers.update()
         .where(_is(work, customer), stripe_customers.c.stripe_customer_id == stripe_customer)
-        .values(stripe_customer_id=None, generation=stripe_customers.c.generation + 1)
+        .values(
+            stripe_customer_id=None,
+            generation=stripe_customers.c.generation + 1,
+            requested_at=wall_ms(),
+            created_at=work.now,
+        )
     )
 
 

@@ -24,6 +24,9 @@ stripe_customers = Table(
     Column("default_payment_method_id", Ident),
     Column("card", JsonText, comment="brand, last4 and expiry of the default card"),
     Column("created_at", Instant, nullable=False),
+    Column(
+        "requested_at", Instant, nullable=False, comment="wall clock: when Stripe was first asked under this generation"
+    ),
     Index("uq_stripe_customers_stripe_customer_id", "environment_id", "stripe_customer_id", unique=True),
 )
 

@@ -63,8 +63,20 @@ class StripeBusy(Exception):
     """429 or a twin in flight: not executed. Repeat with the same key, later."""
 
 
+KEYS_KEPT_MS = 23 * 3_600_000
+"""Stripe keeps a key for at least 24 hours. After that a repeat would do the work again: look before creating."""
+
+
 class StripeUnknown(Exception):
-    """5xx, a timeout or a cut connection: it may or may not have been done. Only a repeat with the same key tells."""
+    """
+    5xx, a timeout or a cut connection: it may or may not have been done. A repeat with the same key tells.
+
+    `is_kept`: Stripe replayed a 5xx it keeps under this key, so no repeat will ever say more. Look whether it was done; if not, use a new generation.
+    """
+
+    def __init__(self, message: str, *, is_kept: bool = False) -> None:
+        super().__init__(message)
+        self.is_kept = is_kept
 
 
 class Gateway:
@@ -165,7 +177,8 @@ def _named(error: "StripeError") -> Exception:
     code = getattr(inner, "code", None) or error.code
     message = error.user_message or "no message"
     if status is None or status >= 500:
-        return StripeUnknown(f"{type(error).__name__}: {status or 'no answer'}")
+        kept = str((error.headers or {}).get("Idempotent-Replayed", "")).lower() == "true"
+        return StripeUnknown(f"{type(error).__name__}: {status or 'no answer'}", is_kept=kept)
     if status in (409, 429):
         return StripeBusy(f"{status} {code}")
     if status == 402:

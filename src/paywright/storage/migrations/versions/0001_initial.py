@@ -188,7 +188,18 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
-        sa.Column("attempted_at", sa.BigInteger(), nullable=False, comment="wall clock, for recovery"),
+        sa.Column(
+            "requested_at",
+            sa.BigInteger(),
+            nullable=False,
+            comment="wall clock: when Stripe was first asked under this generation",
+        ),
+        sa.Column(
+            "attempted_at",
+            sa.BigInteger(),
+            nullable=False,
+            comment="wall clock: when Stripe was last asked, for recovery",
+        ),
         sa.CheckConstraint(
             "status IN ('initialized', 'open', 'completed', 'expired', 'failed')",
             name=op.f("ck_checkout_sessions_status"),
@@ -909,6 +920,12 @@ def upgrade() -> None:
         ),
         sa.Column("card", sa.Text(), nullable=True, comment="brand, last4 and expiry of the default card"),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "requested_at",
+            sa.BigInteger(),
+            nullable=False,
+            comment="wall clock: when Stripe was first asked under this generation",
+        ),
         sa.PrimaryKeyConstraint("environment_id", "customer", name=op.f("pk_stripe_customers")),
     )
     with op.batch_alter_table("stripe_customers", schema=None) as batch_op:
