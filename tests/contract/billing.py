@@ -36,21 +36,14 @@ class Desk:
         return str(method.id)
 
     def price(self, amount: int = 1000, interval: str = "month", count: int = 1, **wish: Any) -> str:
-        made = self.v1.prices.create(
-            {
-                "currency": "usd",
-                "unit_amount": amount,
-                "recurring": {"interval": interval, "interval_count": count},
-                "product_data": {"name": "Pro"},
-                **wish,
-            }
-        )
+        recurring = {"interval": interval, "interval_count": count}
+        offer: dict[str, Any] = {"currency": "usd", "unit_amount": amount, "product_data": {"name": "Pro"}}
+        made = self.v1.prices.create({**offer, "recurring": recurring, **wish})
         return str(made.id)
 
     def once(self, amount: int, **wish: Any) -> str:
-        made = self.v1.prices.create(
-            {"currency": "usd", "unit_amount": amount, "product_data": {"name": "Setup"}, **wish}
-        )
+        offer: dict[str, Any] = {"currency": "usd", "unit_amount": amount, "product_data": {"name": "Setup"}}
+        made = self.v1.prices.create({**offer, **wish})
         return str(made.id)
 
     def subscribe(

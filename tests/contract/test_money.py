@@ -51,7 +51,7 @@ def test_shares_sum_to_the_whole(total: int, weights: list[int]) -> None:
     )
 
 
-TIERS = [
+TIERS: list[dict[str, Any]] = [
     {"up_to": 5, "unit_amount": 500, "flat_amount": 1000},
     {"up_to": 10, "unit_amount": 400, "flat_amount": None},
     {"up_to": None, "unit_amount": 300, "flat_amount": None},
@@ -90,7 +90,7 @@ def test_a_line_is_unit_amount_times_quantity(price: dict[str, Any], quantity: i
 
 def test_a_price_in_another_currency_uses_its_option() -> None:
     price = {"currency": "usd", "unit_amount": 1000, "currency_options": {"eur": {"unit_amount": 900}}}
-    assert (price_amount(price, 2, "eur"), price_amount(price, 2, "usd")) == (1800, 2000)
+    assert [price_amount(price, 2, currency) for currency in ("eur", "usd")] == [Fraction(1800), Fraction(2000)]
 
 
 @pytest.mark.parametrize(

@@ -224,7 +224,7 @@ def is_held_back(work: Work, bill: Json) -> bool:
     """Some endpoint was asked and has not answered 2xx. One that was not reached yet holds nothing back: clocks outrun networks."""
     for endpoint in work.account.objects.get("webhook_endpoint", {}):
         sent = work.account.deliveries.get(f"{bill.get('_created_event')}.{endpoint}")
-        if sent and sent.attempts and sent.state in ("waiting", "failed"):
+        if sent and sent.attempts and sent.state != "delivered":
             return True
     return False
 

@@ -7,7 +7,7 @@ from ..work import Work, public
 from .collection import default_method_of, finalize_and_collect
 from .due import due
 from .invoice_lines import period_line
-from .invoices import announce, draft, schedule_finalizing
+from .invoices import announce, draft, finalize, mark_uncollectible, schedule_finalizing, void
 from .prorations import forget_debits, remember_debits
 from .subscription_building import waiting_lines
 from .subscription_calendar import ENDED, now_for, period_end
@@ -80,8 +80,14 @@ def renew(work: Work, made: Json) -> None:
         made["status"] = "active"
     bill = cycle_invoice(work, made, moved, old)
     updated(work, made, before)
+    behavior = held_by(made)
+    if behavior is None:
+        schedule_finalizing(work, bill)
+    else:
+        bill["auto_advance"] = False
     announce(work, bill)
-    hold_or_schedule(work, made, bill)
+    if behavior in ("void", "mark_uncollectible"):
+        close_at_once(work, bill, behavior)
 
 
 def move_periods(made: Json, at: int) -> list[Json]:
@@ -126,21 +132,17 @@ def running_discounts(work: Work, made: Json) -> list[str]:
     return list(made["discounts"])
 
 
-def hold_or_schedule(work: Work, made: Json, bill: Json) -> None:
-    """An hour as a draft; with collection paused, what the pause says instead."""
-    from .invoices import finalize, mark_uncollectible, void
+def held_by(made: Json) -> str | None:
+    """Why the draft is not collected: the paused collection's behavior, or `keep_as_draft` for an unpaid subscription."""
+    if made["status"] == "unpaid":
+        return "keep_as_draft"
+    return str(made["pause_collection"]["behavior"]) if made["pause_collection"] else None
 
-    behavior = (made["pause_collection"] or {}).get("behavior")
-    if made["status"] == "unpaid" or behavior == "keep_as_draft":
-        bill["auto_advance"] = False
-        work.save(bill)
-    elif behavior:
-        bill["auto_advance"] = False
-        finalize(work, bill)
-        if bill["status"] == "open":
-            (void if behavior == "void" else mark_uncollectible)(work, bill["id"])
-    else:
-        schedule_finalizing(work, bill)
+
+def close_at_once(work: Work, bill: Json, behavior: str) -> None:
+    finalize(work, bill)
+    if bill["status"] == "open":
+        (void if behavior == "void" else mark_uncollectible)(work, bill["id"])
 
 
 @due("invoice_upcoming")
