@@ -37,7 +37,7 @@ async def freeze(request: WebRequest, account: Account) -> Json:
         if not isinstance(at, int) or at < now:
             raise invalid("The clock moves forward only.", param="at")
         await request.engine.advance(account, at, wait=False)
-        account.clock.frozen_at = at
+        account.clock.frozen_at, account.clock.offset = at, 0
     request.engine.store.save_account(account)
     return shown(account)
 
