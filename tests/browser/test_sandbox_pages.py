@@ -229,3 +229,77 @@ def test_pages_load_nothing_from_elsewhere_and_run_nothing(page: Page, shop: Sho
     assert page.locator("script").count() == 0
     assert page.evaluate("[...document.querySelectorAll('*')].filter(e => e.style.length).length") == 0
     assert all(re.match(re.escape(shop.url) + "|data:", url) for url in asked)
+
+
+def test_a_subscription_says_what_it_costs_and_when(
+    page: Page, front: ShopFront, opened: Any, v1: Any, screenshot: Shoot
+) -> None:
+    monthly = {
+        "price_data": {
+            "currency": "usd",
+            "unit_amount": 1900,
+            "recurring": {"interval": "month"},
+            "product_data": {"name": "Pro", "description": "For people who ship"},
+        },
+        "quantity": 1,
+    }
+    plain = opened(mode="subscription", line_items=[monthly], customer_email="ann@example.com")
+    page.goto(plain.url)
+    expect(page.get_by_role("heading", name="Subscribe to Pro")).to_be_visible()
+    expect(page.get_by_text("$19.00 per month, until you cancel.")).to_be_visible()
+    screenshot("plain")
+    page.get_by_role("button", name="4242 4242 4242 4242").click()
+    page.wait_for_url(f"{front.url}/thanks?*")
+    assert "customer.subscription.created" in front.told
+    trial = opened(
+        mode="subscription",
+        line_items=[monthly],
+        allow_promotion_codes=True,
+        subscription_data={"trial_period_days": 14},
+    )
+    page.goto(trial.url)
+    expect(page.locator(".trial")).to_contain_text("14 days free, then $19.00 per month from")
+    expect(page.get_by_text("Total due today")).to_be_visible()
+    screenshot("trial")
+    page.get_by_label("E-mail").fill("bo@example.com")
+    page.get_by_label("Promotion code").fill("NOPE")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.get_by_role("alert")).to_contain_text("This code is invalid.")
+    page.get_by_role("button", name="5555 5555 5555 4444").click()
+    page.wait_for_url(f"{front.url}/thanks?*")
+    assert v1.checkout.sessions.retrieve(trial.id).payment_status == "no_payment_required"
+
+
+def test_saving_a_card_takes_no_money(page: Page, front: ShopFront, opened: Any, v1: Any, screenshot: Shoot) -> None:
+    customer = v1.customers.create({"email": "ann@example.com"})
+    page.goto(
+        v1.checkout.sessions.create(
+            {"mode": "setup", "currency": "usd", "customer": customer.id, "success_url": f"{front.url}/saved"}
+        ).url
+    )
+    expect(page.get_by_role("heading", name="Save a payment method")).to_be_visible()
+    screenshot("open")
+    page.get_by_role("button", name="4242 4242 4242 4242").click()
+    page.wait_for_url(f"{front.url}/saved")
+    assert len(v1.payment_methods.list({"customer": customer.id}).data) == 1
+
+
+def test_an_invoice_is_paid_on_its_page(page: Page, v1: Any, screenshot: Shoot) -> None:
+    customer = v1.customers.create({"email": "ann@example.com", "name": "Ann Example"})
+    bill = v1.invoices.create({"customer": customer.id, "collection_method": "send_invoice", "days_until_due": 14})
+    for amount, text in ((12_000, "Advice, two hours"), (3_500, "Travel")):
+        v1.invoice_items.create(
+            {
+                "customer": customer.id,
+                "invoice": bill.id,
+                "amount": amount,
+                "currency": "usd",
+                "description": text,
+            }
+        )
+    page.goto(v1.invoices.finalize_invoice(bill.id).hosted_invoice_url)
+    expect(page.get_by_role("button", name="Pay $155.00")).to_be_visible()
+    screenshot("open")
+    page.get_by_role("button", name="4242 4242 4242 4242").click()
+    expect(page.get_by_text("There is nothing left to pay.")).to_be_visible()
+    screenshot("paid")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 import stripe
 
@@ -49,3 +50,10 @@ def desk(shop: Shop) -> Desk:
     opened = Desk(shop)
     opened.freeze()
     return opened
+
+
+@pytest.fixture
+def browser(shop: Shop) -> Iterator[httpx.Client]:
+    """Cookies and no key; redirects only when told."""
+    with httpx.Client(base_url=shop.url, timeout=30) as client:
+        yield client

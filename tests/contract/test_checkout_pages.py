@@ -1,7 +1,6 @@
 """The hosted pages by plain HTTP: what they hold back, what they keep, where they lead."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -9,33 +8,15 @@ import httpx
 import pytest
 
 from tests.contract.checkout import CARD, inline, opened
+from tests.contract.hosted_pages import refresh_in, token_in
 from tests.contract.shop import Listener, Shop
 
 FORM = {"email": "ann@example.com", "number": CARD, "expiry": "12/34", "cvc": "123", "name": "Ann", "method": "card"}
 
 
-@pytest.fixture
-def browser(shop: Shop) -> Iterator[httpx.Client]:
-    """Cookies and no key; redirects only when told."""
-    with httpx.Client(base_url=shop.url, timeout=30) as client:
-        yield client
-
-
-def token_in(page: httpx.Response) -> str:
-    found = re.search(r'name="token" value="([0-9a-f]{64})"', page.text)
-    assert found is not None, page.text
-    return found[1]
-
-
 def sent(browser: httpx.Client, session: Any, path: str = "", **form: str) -> httpx.Response:
     token = token_in(browser.get(f"/c/pay/{session.id}"))
     return browser.post(f"/c/pay/{session.id}{path}", data={"token": token, **FORM, **form})
-
-
-def refresh_in(page: httpx.Response) -> str:
-    found = re.search(r'http-equiv="refresh" content="0;url=([^"]+)"', page.text)
-    assert found is not None, page.text
-    return found[1].replace("&amp;", "&")
 
 
 def test_pages_run_no_script_and_cannot_be_framed(v1: Any, browser: httpx.Client) -> None:

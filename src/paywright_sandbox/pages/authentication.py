@@ -75,6 +75,8 @@ def way_back(request: WebRequest, intent: Json) -> WebAnswer:
     owner = str(intent.get("_owner") or "")
     if owner.startswith("cs_"):
         return redirect(f"/c/pay/{owner}/return")
+    if owner.startswith("in_") and not intent.get("_return_url"):
+        return redirect(f"/i/{owner}")
     url = str(intent.get("_return_url") or "")
     if not is_url(url):
         return message(request, "Thank you", "You can close this page and go back to the shop.", mood="done")

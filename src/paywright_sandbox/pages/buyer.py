@@ -74,6 +74,9 @@ def typed(form: Json) -> dict[str, str]:
     return values
 
 
+NOTHING_TYPED = typed({})
+
+
 def problems(session: Json, values: dict[str, str], *, needs_method: bool) -> dict[str, str]:
     """Field → sentence, for what can be seen without a bank."""
     found: dict[str, str] = {}
@@ -83,7 +86,14 @@ def problems(session: Json, values: dict[str, str], *, needs_method: bool) -> di
         found.update({name: "Required." for name in ADDRESS if not values[name]})
         if values["country"] and not re.fullmatch(r"[A-Za-z]{2}", values["country"]):
             found["country"] = "Two letters, such as US or DE."
-    if needs_method and is_by_card(session, values):
+    if needs_method:
+        found.update(card_problems(session["payment_method_types"], values))
+    return found
+
+
+def card_problems(types: list[str], values: dict[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    if is_by_card(types, values):
         if not values["number"]:
             found["number"] = "Enter a card number."
         if not EXPIRY.match(values["expiry"]):
@@ -93,8 +103,7 @@ def problems(session: Json, values: dict[str, str], *, needs_method: bool) -> di
     return found
 
 
-def is_by_card(session: Json, values: dict[str, str]) -> bool:
-    types = session["payment_method_types"]
+def is_by_card(types: list[str], values: dict[str, str]) -> bool:
     return "card" in types and (values["method"] != "debit" or len(types) == 1)
 
 
@@ -114,29 +123,24 @@ def address_of(values: dict[str, str]) -> Json | None:
 
 
 def method_of(work: Work, session: Json, values: dict[str, str]) -> str:
-    """The id of a payment method made from the form. Raises the 402 of a number no card can have."""
     buyer = buyer_of(session, values)
-    wish: Json = {
-        "billing_details": {"email": buyer.email, "name": buyer.name, "address": buyer.address or {}},
-        "type": "card",
-    }
-    if is_by_card(session, values):
+    billing = {"email": buyer.email, "name": buyer.name, "address": buyer.address or {}}
+    return made_method(work, session["payment_method_types"], values, billing)
+
+
+def made_method(work: Work, types: list[str], values: dict[str, str], billing: Json) -> str:
+    """The id of a payment method made from the form. Raises the 402 of a number no card can have."""
+    wish: Json = {"billing_details": billing, "type": "card"}
+    if is_by_card(types, values):
         match = EXPIRY.match(values["expiry"])
         assert match is not None
-        wish["card"] = {
-            "number": values["number"],
-            "exp_month": int(match[1]),
-            "exp_year": int(match[2]),
-            "cvc": values["cvc"],
-        }
+        month, year = int(match[1]), int(match[2])
+        wish["card"] = {"number": values["number"], "exp_month": month, "exp_year": year, "cvc": values["cvc"]}
+    elif "sepa_debit" in types:
+        wish.update(type="sepa_debit", sepa_debit={"iban": values["account"]})
     else:
-        wish["type"] = next(type for type in session["payment_method_types"] if type != "card")
-        sepa = wish["type"] == "sepa_debit"
-        wish[wish["type"]] = (
-            {"iban": values["account"]}
-            if sepa
-            else {"account_number": values["account"], "routing_number": ROUTING_NUMBER}
-        )
+        details = {"account_number": values["account"], "routing_number": ROUTING_NUMBER}
+        wish.update(type="us_bank_account", us_bank_account=details)
     return str(payment_methods.from_details(work, wish, "")["id"])
 
 

@@ -9,13 +9,12 @@ from ..machine.checkout.sessions import success_url
 from ..machine.checkout.totals import price_session
 from ..web import WebAnswer, WebRequest, redirect
 from ..work import Work
-from .buyer import buyer_of, debit_accounts, method_of, placed, problems, test_cards, typed
+from .buyer import NOTHING_TYPED, buyer_of, debit_accounts, method_of, placed, problems, test_cards, typed
 from .order import order_of
 from .views import is_ours, message, show, text_of, view
 
 ANSWERED_WITHIN_S = 10.0
 GREW_OLD = {"form": "This page had grown old. Nothing was paid; please try again."}
-NOTHING_TYPED = typed({})
 
 
 @view("GET /c/pay/{session}")
@@ -122,6 +121,7 @@ def checkout_page(
         facts: dict[str, Any] = {
             "session": session,
             "order": order_of(work, session),
+            "types": session["payment_method_types"],
             "shop": account.name or "Sandbox shop",
             "test_cards": test_cards(),
             "debit_accounts": debit_accounts([type for type in session["payment_method_types"] if type != "card"]),
