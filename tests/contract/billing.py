@@ -61,7 +61,8 @@ class Desk:
 
     def switch(self, subscription: Any, **wish: Any) -> Any:
         """Changes the first item; `price` and `quantity` are the item's."""
-        item = {name: wish.pop(name) for name in ("price", "quantity", "price_data") if name in wish}
+        names = [name for name in ("price", "quantity", "price_data") if name in wish]
+        item: dict[str, Any] = {name: wish.pop(name) for name in names}
         return self.v1.subscriptions.update(
             subscription.id,
             {"items": [{"id": first_item(subscription).id, **item}], "expand": ["latest_invoice"], **wish},
