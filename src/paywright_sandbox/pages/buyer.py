@@ -33,6 +33,7 @@ TEST_CARDS = (
     TestCard("4242 4242 4242 4242", "Pays", PAYS),
     TestCard("5555 5555 5555 4444", "Pays, Mastercard", PAYS),
     TestCard("4000 0025 0000 3155", "Asks for 3D Secure", ASKS),
+    TestCard("4000 0027 6000 3184", "Asks every time", ASKS),
     TestCard("4000 0082 6000 3178", "3D Secure, then no funds", ASKS),
     TestCard("4000 0000 0000 0002", "Declined", FAILS),
     TestCard("4000 0000 0000 9995", "Insufficient funds", FAILS),

@@ -13,7 +13,7 @@ DAY_S = 86_400
 
 
 @dataclass(frozen=True)
-class Line:
+class OrderLine:
     id: str
     name: str
     description: str | None
@@ -32,7 +32,7 @@ class Order:
     title: str
     total: str
     per: str | None
-    lines: list[Line]
+    lines: list[OrderLine]
     subtotal: str
     discount: str | None
     code: str | None
@@ -74,7 +74,7 @@ def code_of(work: Work, session: Json) -> str | None:
     return str(work.require("promotion_code", session["discounts"][0]["promotion_code"])["code"])
 
 
-def title_of(session: Json, lines: list[Line]) -> str:
+def title_of(session: Json, lines: list[OrderLine]) -> str:
     if session["mode"] == "setup":
         return "Save a payment method"
     if session["mode"] == "subscription":
@@ -82,7 +82,7 @@ def title_of(session: Json, lines: list[Line]) -> str:
     return lines[0].name if len(lines) == 1 else "Your order"
 
 
-def line_of(work: Work, session: Json, item: Json) -> Line:
+def line_of(work: Work, session: Json, item: Json) -> OrderLine:
     price = work.require("price", item["price"])
     product = work.get("product", price["product"]) or {}
     single = money(int(price_amount(price, 1, session["currency"])), session["currency"])
@@ -90,7 +90,7 @@ def line_of(work: Work, session: Json, item: Json) -> Line:
     each = f"{single} per {interval_text(recurring)}" if recurring else f"{single} each"
     limits = item["adjustable_quantity"]
     lowest = 1 if len(session["_line_items"]) == 1 else 0
-    return Line(
+    return OrderLine(
         id=item["id"],
         name=item["description"],
         description=product.get("description"),
@@ -138,7 +138,7 @@ def trial_text(work: Work, session: Json, amount: str, interval: str | None) -> 
 
 def button_of(session: Json, total: str, trial: str | None) -> str:
     if session["mode"] == "setup":
-        return "Save"
+        return "Save payment method"
     if trial:
         return "Start trial"
     word = BUTTONS.get(session["submit_type"] or "auto")
