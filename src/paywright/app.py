@@ -17,6 +17,7 @@ from paywright.ownership.queries import has_owners
 from paywright.storage.database import Database
 from paywright.storage.migrate import require_current, revisions, upgrade
 from paywright.storage.work import Work
+from paywright.webhooks.actions import wake_newly_mapped
 
 
 class UnknownEnvironment(Exception):
@@ -35,6 +36,7 @@ def open_app(settings: Settings, *, provider: Provider = "stripe") -> App:
     if is_new_sqlite(settings.database_url):
         upgrade(settings.database_url)
     app = App(settings)
+    app.at_commit.append(wake_newly_mapped)
     try:
         require_current(app.database)
         opening = app.resource(Opening)

@@ -28,6 +28,7 @@ class Mill:
     def __init__(self, database_url: str, account: Account, wall: Wall) -> None:
         self.account, self.wall = account, wall
         self.app = App(Settings(database_url=database_url, secret="a secret of tests only, long enough"), wall=wall)
+        self.app.at_commit.append(actions.wake_newly_mapped)
         with self.app.work("test") as work:
             environments.create(work, mode="test", provider="sandbox")
             environments.add_webhook_secret(work, self.app.settings, SECRET)

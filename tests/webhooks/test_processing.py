@@ -248,6 +248,19 @@ def test_what_was_not_ours_wakes_when_its_customer_becomes_ours(mill: Mill) -> N
     assert len(mill.payments()) == 2
 
 
+def test_a_checkout_that_maps_a_customer_wakes_what_was_not_ours(mill: Mill) -> None:
+    customer = str(mill.post("/v1/customers", email="x@example.com")["id"])
+    mill.pay(metadata={}, customer=customer)
+    mill.deliver(mill.happened("payment_intent.succeeded"))
+    mill.work()
+    with mill.app.work("test") as work:
+        remember(work, Customer("user", "u_7"), customer)
+        remember(work, Customer("user", "u_8"), "cus_somebody_else")
+    assert mill.states() == {("pending", None)}
+    mill.work()
+    assert [payment.customer for payment in mill.payments()] == [Customer("user", "u_7")]
+
+
 def test_what_belongs_to_another_environment_of_ours_is_ignored(mill: Mill) -> None:
     mill.pay(metadata={"paywright_environment": "elsewhere", "paywright_customer": "user:u_1"})
     mill.deliver(mill.happened("payment_intent.succeeded"))

@@ -71,6 +71,7 @@ def test_each_paid_period_is_one_invoice_one_payment_and_one_renewal(
 
 
 def test_a_renewal_that_fails_is_told_and_renews_when_it_is_paid(mill: Mill, subscription: str) -> None:
+    mill.deliver(mill.happened())
     customer = mill.account.every("/v1/customers")[0]["id"]
     broken = mill.post("/v1/payment_methods/pm_card_chargeCustomerFail/attach", customer=customer)["id"]
     mill.post(f"/v1/customers/{customer}", invoice_settings={"default_payment_method": broken})

@@ -45,6 +45,8 @@ class App:
         self.database = Database(settings.database_url)
         self.news = threading.Event()
         """Set after a commit that left work for the worker; the worker waits on it and polls besides."""
+        self.at_commit: list[Callable[[Work], None]] = []
+        """What rooms to the right do last in every work, e.g. for what a room to the left left in its notes."""
         self._stripe_limiter = threading.Semaphore(STRIPE_CALLS_MAX)
         self._gateways: dict[tuple[str, StripeCredentials], Gateway] = {}
         self._kept: dict[type[Any], Any] = {}
@@ -54,6 +56,8 @@ class App:
     def work(self, environment_id: str) -> Iterator[Work]:
         """One transaction. Everything in the block commits together or not at all."""
         with open_work(self.database, environment_id, self._business_clock) as work:
+            for finish in self.at_commit:
+                work.before_commit(finish)
             work.after_commit(self.news.set)
             yield work
 

@@ -27,8 +27,10 @@ def lock(work: Work, fetched: Iterable[Fetched]) -> None:
     every = list(fetched)
     for each in every:
         every.extend(each.related)
-    for each in sorted(every, key=lambda one: one.root):
-        may_apply(work, each.root, each.number)
+    roots = sorted({each.root for each in every})
+    here = stripe_objects.c.environment_id == work.environment_id
+    rows = sa.select(stripe_objects.c.root).where(here, stripe_objects.c.root.in_(roots))
+    work.execute(rows.order_by(stripe_objects.c.root).limit(len(roots)).with_for_update()).all()
 
 
 def may_apply(work: Work, root: str, fetch_number: int) -> bool:

@@ -7,7 +7,6 @@ leaves claimed rows, which are due again when the claim is old. Rows that arrive
 
 import logging
 import random
-from collections.abc import Iterable
 
 import lz4.frame
 import sqlalchemy as sa
@@ -58,7 +57,7 @@ def process_due(app: App, environment_id: str, *, roots_max: int = ROOTS_MAX) ->
             return 0
     with app.work(environment_id) as work:
         claims.give_up_old(work, claimed_before=_claimed_before(app, now), now=now)
-        _wake_resolved(work, now)
+        _wake_resolved(work)
     for dealt_with in range(roots_max):
         with app.work(environment_id) as work:
             claim = claims.claim_next(work, app.wall())
@@ -141,23 +140,21 @@ def _apply(app: App, environment: Environment, claim: Claim, fetched: Fetched) -
             raise RolledBack  # Whoever has the rows now fetches again.
         outcome = nouns.apply(work, claim.root, fetched)
         claims.mark(work, claim, outcome, app.wall())
-        wake(work, newly_mapped(work), app.wall())
         if outcome.status == "unresolved" and not claim.was_unresolved:
             facts = {"object": str(claim.root), "stripe_customer_id": outcome.stripe_customer_id}
             open_incident(work, "unresolved_event", facts)
 
 
-def wake(work: Work, stripe_customers_mapped: Iterable[str], now: int) -> int:
-    """Rows that waited for these Stripe Customers to be somebody's are due; answers how many."""
-    mapped = sorted(set(stripe_customers_mapped))
-    if not mapped:
-        return 0
-    return _wake(work, stripe_events.c.stripe_customer_id.in_(mapped), ("unresolved", "not_ours"), now)
+def wake_newly_mapped(work: Work) -> None:
+    """For `App.at_commit`: rows that waited for a Stripe Customer to be somebody's are due in the very work that says whose it is."""
+    mapped = sorted(set(newly_mapped(work)))
+    if mapped:
+        _wake(work, stripe_events.c.stripe_customer_id.in_(mapped), ("unresolved", "not_ours"))
 
 
-def _wake_resolved(work: Work, now: int) -> int:
-    """Mappings are written by other works too, e.g. by a checkout: unresolved rows whose customer is known by now are due."""
-    return _wake(work, _of_known_customers(work.environment_id), ("unresolved",), now)
+def _wake_resolved(work: Work) -> None:
+    """A mapping may be written between an apply and its mark in another process: unresolved rows whose customer is known by now are due."""
+    _wake(work, _of_known_customers(work.environment_id), ("unresolved",))
 
 
 def _of_known_customers(environment_id: str) -> sa.ColumnElement[bool]:
@@ -167,14 +164,14 @@ def _of_known_customers(environment_id: str) -> sa.ColumnElement[bool]:
     )
 
 
-def _wake(work: Work, of_whom: sa.ColumnElement[bool], reasons: tuple[str, ...], now: int) -> int:
-    woken = work.execute(
+def _wake(work: Work, of_whom: sa.ColumnElement[bool], reasons: tuple[str, ...]) -> None:
+    """Due since they arrived, which is now on every clock."""
+    work.execute(
         stripe_events.update()
         .where(stripe_events.c.environment_id == work.environment_id, of_whom, stripe_events.c.root.is_not(None))
         .where(stripe_events.c.status.in_(("failed", "ignored")), stripe_events.c.reason.in_(reasons))
-        .values(status="pending", reason=None, next_attempt_at=now, processed_at=None)
+        .values(status="pending", reason=None, next_attempt_at=stripe_events.c.received_at, processed_at=None)
     )
-    return woken.rowcount
 
 
 def replay(work: Work, event_id: str, now: int) -> bool:
