@@ -149,4 +149,4 @@ def inline_product(call: Call, inline: Json) -> Product | Refusal | None:
 
 
 def shown(call: Call, session: CheckoutSession) -> dict[str, Json]:
-    return queries.shown(session, mode=call.environment.mode)
+    return queries.shown(session, call.environment.id)

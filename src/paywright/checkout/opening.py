@@ -22,6 +22,8 @@ from paywright.outbox.actions import lock_customers
 from paywright.stripe.gateway import KEYS_KEPT_MS, StripeDeclined, StripeRefused, StripeUnknown, stripe_key
 
 GENERATIONS_MAX = 5
+KEYS_PER_CALL_MAX = 3
+"""Stripe that keeps failing under each of them is down, and the row stands for a repeat."""
 
 
 def open_at_stripe(app: App, environment: Environment, session: CheckoutSession) -> CheckoutSession | Refusal:
@@ -30,7 +32,7 @@ def open_at_stripe(app: App, environment: Environment, session: CheckoutSession)
 
     Refuses `stripe_refused`; raises `StripeUnknown` and `StripeBusy`, and then the row stands for a repeat.
     """
-    for _ in range(GENERATIONS_MAX):
+    for _ in range(KEYS_PER_CALL_MAX):
         if session.status != "initialized":
             return session
         try:
@@ -45,6 +47,8 @@ def open_at_stripe(app: App, environment: Environment, session: CheckoutSession)
         if made is not None:
             return _opened(app, environment, session, made)
         session = _next_generation(app, environment, session)
+    if session.status == "initialized":
+        raise StripeUnknown(f"no answer under {KEYS_PER_CALL_MAX} keys")
     return session
 
 

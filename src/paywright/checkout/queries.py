@@ -66,11 +66,11 @@ def overdue(connection: Connection, environment_id: str, now: int, *, limit: int
     return [row.id for row in rows]
 
 
-def shown(found: CheckoutSession, *, mode: str) -> dict[str, Any]:
-    """As the wire shows it. `mode` is the environment's."""
+def shown(found: CheckoutSession, environment_id: str) -> dict[str, Any]:
+    """As the wire shows it."""
     return {
         "id": found.id,
-        "environment": {"mode": mode},
+        "environment": environment_id,
         "mode": found.mode,
         "status": found.status,
         "payment_status": found.payment_status,

@@ -90,8 +90,7 @@ def change(work: Work, found: CheckoutSession, **values: Any) -> CheckoutSession
 
 
 def tell(work: Work, found: CheckoutSession, event_type: str) -> None:
-    session = queries.shown(found, mode="")
-    del session["environment"]
+    session = queries.shown(found, work.environment_id)
     # The page's address opens the checkout for whoever has it, so it is told to nobody but the one who asked.
     del session["url"]
     record(work, event_type, {"session": session}, customer=found.customer, change="checkout")
