@@ -33,6 +33,7 @@ class Grant(msgspec.Struct):
     taken: int = 0
     sequence: int = 0
     id: str = ""
+    warned: int = 0
 
     @property
     def age(self) -> tuple[int, int, int, str]:
@@ -57,7 +58,12 @@ class OpenHold(msgspec.Struct):
 
 
 class Included(msgspec.Struct):
-    """An included item of one owned product. Repeat n is at `anchor + n × repeat`, while it lives and is not paused."""
+    """
+    An included item of one owned product. Repeat n is at `anchor + n × repeat`, while it lives and is not paused.
+
+    `next_repeat` 0: planned, its first units come at `starts_at`. From `later_at` on a turn gives `later_quantity`. `pauses_at` is the known
+    instant at which access will be lost.
+    """
 
     owned_product_id: str
     quantity: int
@@ -70,10 +76,13 @@ class Included(msgspec.Struct):
     next_repeat_at: int = NEVER
     is_paused: bool = False
     has_ended: bool = False
+    later_quantity: int = 0
+    later_at: int = NEVER
+    pauses_at: int = NEVER
 
     @property
     def is_repeating(self) -> bool:
-        return not self.is_paused and not self.has_ended and self.next_repeat_at < self.ends_at
+        return not self.is_paused and not self.has_ended and self.next_repeat_at < min(self.ends_at, self.pauses_at)
 
     def boundary(self, n: int) -> int:
         assert self.repeat is not None
@@ -134,7 +143,8 @@ class Account(msgspec.Struct):
         repeats = (item.next_repeat_at for item in self.included if item.is_repeating)
         expiries = (grant.due for grant in self.grants if grant.live and grant.due < NEVER)
         timeouts = (hold.due for hold in self.holds if hold.status == "open")
-        return min((*repeats, *expiries, *timeouts), default=NEVER)
+        changes = (item.later_at for item in self.included if not item.has_ended)
+        return min((*repeats, *expiries, *timeouts, *changes), default=NEVER)
 
     def check(self) -> None:
         """Asserts what is always true."""

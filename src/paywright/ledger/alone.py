@@ -12,16 +12,15 @@ import msgspec
 import psycopg.errors
 import sqlalchemy as sa
 
-from paywright.catalog.tables import catalogs
 from paywright.engine.app import App
 from paywright.kernel.model import Customer
 from paywright.kernel.refusals import Refusal
 from paywright.ledger import actions
 from paywright.ledger.calls import Call
 from paywright.ledger.model import Answer, ItemState
-from paywright.ledger.opening import Opening
+from paywright.ledger.opening import Opening, open_customer
 from paywright.ledger.queries import answer_of_entry
-from paywright.outbox.actions import head, lock_customers
+from paywright.outbox.actions import lock_customers
 from paywright.storage import idempotency
 from paywright.storage.idempotency import IdempotencyKey, Kept
 from paywright.storage.work import RolledBack, Work
@@ -97,17 +96,8 @@ def _move(app: App, work: Work, call: Call) -> Answer:
         done = answer_of_entry(work.connection, work.environment_id, call.entry_id)
         if done is not None:
             return Answer(done)
-    open_customer(app, work, customer)
+    open_customer(work, app.resource(Opening), customer)
     return Answer(apply_call(work, customer, call))
-
-
-def open_customer(app: App, work: Work, customer: Customer) -> None:
-    """Opens the customer under the defaults in force; the customer is locked."""
-    current = sa.select(catalogs.c.defaults_version).where(catalogs.c.environment_id == work.environment_id)
-    version, locked = work.execute(current).scalar_one_or_none() or 0, head(work, customer)
-    if locked.defaults_version != version:
-        app.resource(Opening).align(work, customer)
-        locked.defaults_version = version
 
 
 def apply_call(work: Work, customer: Customer, call: Call) -> ItemState | Refusal:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from paywright.kernel.model import Customer
 from paywright.kernel.periods import Period
 from paywright.ledger import rules
-from paywright.ledger.account import Account, Fact, Grant, Included, OpenHold
+from paywright.ledger.account import Account, Fact, Included, OpenHold
 from paywright.ledger.model import NEVER, Expires
 from paywright.ledger.store import finish, has_entry, items_of_product, open_account, save
 from paywright.storage.work import Work
@@ -60,33 +60,54 @@ def change_included(
     item = next((one for one in account.included if one.owned_product_id == owned_product_id), None)
     if item is None or item.quantity == quantity or has_entry(work, customer, item_id, source):
         return
-    difference, item.quantity = quantity - item.quantity, quantity
-    facts: list[Fact] = []
-    if item.repeat is None and difference > 0:
-        key, due = item.key_of_turn(0)
-        facts = rules.add_grant(
-            account, Grant(source, "included", key, due, account.at, difference, 0, 0, owned_product_id)
-        )
-    elif item.repeat is None:
-        facts = _take_difference(account, owned_product_id, -difference, source)
+    facts = rules.change(account, item, quantity, source)
     opened.facts += facts
     save(work, opened, actor=actor, noted=facts)
 
 
-def _take_difference(account: Account, owned_product_id: str, target: int, source: str) -> list[Fact]:
-    """Unspent units first, newest grant first; then spent ones, which may leave debt."""
-    mine = sorted(
-        (grant for grant in account.grants if grant.owned_product_id == owned_product_id),
-        key=lambda grant: grant.age,
-        reverse=True,
-    )
-    facts: list[Fact] = []
-    for take in (rules.take_unspent, rules.take_all):
-        for grant in mine:
-            missing = target - sum(fact.quantity for fact in facts)
-            name = f"{source}:{grant.id}" if take is rules.take_unspent else f"{source}:{grant.id}:spent"
-            facts += take(account, grant, missing, source=name, effective_at=account.at)
-    return facts
+def plan_included(
+    work: Work,
+    customer: Customer,
+    owned_product_id: str,
+    item_id: str,
+    quantity: int,
+    *,
+    repeat: Period | None,
+    expires: Expires,
+    anchor: int,
+    starts_at: int,
+) -> None:
+    """As `start_included`, at an instant still to come: the first units are there on time, whether or not anybody looks. `end_included` undoes it."""
+    opened = open_account(work, customer, item_id)
+    assert starts_at >= opened.account.at, "planned for the past"
+    rules.plan(opened.account, Included(owned_product_id, quantity, repeat, expires, anchor, starts_at))
+    save(work, opened)
+
+
+def plan_quantity(
+    work: Work, customer: Customer, owned_product_id: str, item_id: str, quantity: int | None, at: int | None
+) -> None:
+    """From `at` on a turn gives `quantity`, applied on time by settling as `change_included` would. None takes it back."""
+
+    def note(account: Account) -> list[Fact]:
+        for item in account.included:
+            if item.owned_product_id == owned_product_id:
+                item.later_quantity, item.later_at = (0, NEVER) if quantity is None or at is None else (quantity, at)
+        return []
+
+    _on_each_item(work, customer, owned_product_id, note, only=item_id)
+
+
+def plan_pause(work: Work, customer: Customer, owned_product_id: str, at: int | None) -> None:
+    """Access will be lost at `at`: no repeat from then on, as after `pause_repeats`. None: no such end of access is known any more."""
+
+    def note(account: Account) -> list[Fact]:
+        for item in account.included:
+            if item.owned_product_id == owned_product_id:
+                item.pauses_at = NEVER if at is None else at
+        return []
+
+    _on_each_item(work, customer, owned_product_id, note)
 
 
 def set_end(work: Work, customer: Customer, owned_product_id: str, ends_at: int | None) -> None:
@@ -182,9 +203,12 @@ def _on_each_item(
     *,
     whole: bool = False,
     actor: str | None = None,
+    only: str | None = None,
 ) -> None:
     """Runs `change` on the balance of each item the purchase included, in one order, and saves what it made of it."""
     for item_id in items_of_product(work, customer, owned_product_id):
+        if only not in (None, item_id):
+            continue
         opened = open_account(work, customer, item_id, owned_product_id=owned_product_id, whole=whole)
         facts = change(opened.account)
         opened.facts += facts

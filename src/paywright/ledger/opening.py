@@ -8,10 +8,13 @@ first write, and with the next one after the defaults changed. `included` are th
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from paywright.catalog.tables import catalogs
 from paywright.kernel.model import Customer
 from paywright.ledger.account import Included
+from paywright.outbox.actions import head
 from paywright.storage.work import Work
 
 if TYPE_CHECKING:
@@ -41,3 +44,12 @@ class Opening:
 
     def close(self) -> None:
         """There is nothing to close; resources of an App have this method."""
+
+
+def open_customer(work: Work, opening: Opening, customer: Customer) -> None:
+    """Opens the customer under the defaults in force; the customer is locked."""
+    current = sa.select(catalogs.c.defaults_version).where(catalogs.c.environment_id == work.environment_id)
+    version, locked = work.execute(current).scalar_one_or_none() or 0, head(work, customer)
+    if locked.defaults_version != version:
+        opening.align(work, customer)
+        locked.defaults_version = version

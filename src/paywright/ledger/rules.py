@@ -11,18 +11,20 @@ grants due at or before t and the rest due before t; a read applies what is due 
 Functions change the account and answer the facts to be entered, in order; or a refusal, and then nothing has changed but settled time.
 """
 
-import msgspec
-
 from paywright.kernel.model import QUANTITY_MAX
 from paywright.kernel.periods import boundaries_passed
 from paywright.kernel.refusals import Refusal
 from paywright.ledger.account import FOREVER, NEVER_KEY, Account, Fact, Grant, Included, OpenHold
+from paywright.ledger.laying import expiring as expiring
+from paywright.ledger.laying import remaining as remaining
+from paywright.ledger.laying import unheld as unheld
 from paywright.ledger.model import NEVER, EntryKind
 
 SPENT_MAX = 2**62
 """`spent` and `live` grow with everything that never expires; far beyond any use, and within 64 bits."""
 
-_REPEATS, _TIMEOUTS, _EXPIRIES = 0, 1, 2
+_CHANGES, _REPEATS, _TIMEOUTS, _EXPIRIES = -1, 0, 1, 2
+"""What comes first at one instant: a repeat due when the quantity changes already gives the new one."""
 
 
 def settle(account: Account, t: int, *, is_read: bool = False) -> list[Fact]:
@@ -33,7 +35,10 @@ def settle(account: Account, t: int, *, is_read: bool = False) -> list[Fact]:
         if point is None:
             break
         instant, rank, _, what = point
-        if rank == _REPEATS:
+        if rank == _CHANGES:
+            assert isinstance(what, Included)
+            facts += _change_as_planned(account, what)
+        elif rank == _REPEATS:
             assert isinstance(what, Included)
             facts += _repeat(account, what)
         elif rank == _TIMEOUTS:
@@ -57,6 +62,11 @@ def _next_point(account: Account, t: int, is_read: bool) -> tuple[int, int, str,
         if item.is_repeating and item.next_repeat_at <= t
     ]
     points += [
+        (item.later_at, _CHANGES, item.owned_product_id, item)
+        for item in account.included
+        if item.later_at <= t and not item.has_ended
+    ]
+    points += [
         (hold.due, _TIMEOUTS, hold.id, hold) for hold in account.holds if hold.status == "open" and hold.due <= last
     ]
     points += [(grant.due, _EXPIRIES, grant.key, grant) for grant in account.grants if grant.live and grant.due <= last]
@@ -71,6 +81,8 @@ def _kind_of_expiry(account: Account, grant: Grant) -> EntryKind:
 
 
 def _repeat(account: Account, item: Included) -> list[Fact]:
+    if item.next_repeat == 0:
+        return _first_turn(account, item, None)
     n, instant = item.next_repeat, item.next_repeat_at
     key, due = item.key_of_turn(n)
     item.next_repeat, item.next_repeat_at = n + 1, item.boundary(n + 1)
@@ -105,7 +117,7 @@ def add_grant(account: Account, new: Grant) -> list[Fact]:
     account.grants.append(new)
     expires_at = new.due if new.due < NEVER else None
     return [
-        _fact(
+        fact_of(
             account,
             new.kind,
             new.quantity,
@@ -132,7 +144,7 @@ def decrease(
         return Refusal("balance_out_of_range")
     account.balance -= quantity
     account.spent += quantity
-    return [_fact(account, "decrease", quantity, -quantity, effective_at, source)]
+    return [fact_of(account, "decrease", quantity, -quantity, effective_at, source)]
 
 
 def expire_key(account: Account, key: str, kind: EntryKind, *, effective_at: int) -> list[Fact]:
@@ -151,7 +163,7 @@ def expire_key(account: Account, key: str, kind: EntryKind, *, effective_at: int
         grant.expired += grant.live - part
         grant.live = 0
     account.grants = [grant for grant in account.grants if grant.key != key] + dying
-    return [_fact(account, kind, total, -lost, effective_at, f"{kind}:{key}", key)]
+    return [fact_of(account, kind, total, -lost, effective_at, f"{kind}:{key}", key)]
 
 
 def _carry(account: Account, quantity: int) -> int:
@@ -171,7 +183,7 @@ def open_hold(account: Account, hold: OpenHold) -> list[Fact] | Refusal:
         return Refusal("insufficient_quantity", {"requested": hold.quantity, "available": account.quantity})
     account.holds.append(hold)
     account.held += hold.quantity
-    return [_fact(account, "hold", hold.quantity, 0, hold.opened_at, f"hold:{hold.id}", f"hold:{hold.id}", hold=hold)]
+    return [fact_of(account, "hold", hold.quantity, 0, hold.opened_at, f"hold:{hold.id}", f"hold:{hold.id}", hold=hold)]
 
 
 def capture(account: Account, hold: OpenHold, quantity: int, *, effective_at: int) -> list[Fact] | Refusal:
@@ -190,7 +202,7 @@ def capture(account: Account, hold: OpenHold, quantity: int, *, effective_at: in
     account.held -= quantity
     hold.captured = quantity
     facts = [
-        _fact(account, "capture", quantity, -quantity, effective_at, f"capture:{hold.id}", f"hold:{hold.id}", hold=hold)
+        fact_of(account, "capture", quantity, -quantity, effective_at, f"capture:{hold.id}", f"hold:{hold.id}", hold=hold)
     ]
     return facts + end_hold(account, hold, "captured", effective_at=effective_at)
 
@@ -207,23 +219,64 @@ def end_hold(account: Account, hold: OpenHold, status: str, *, effective_at: int
     hold.carried = 0
     if rest == 0:
         return []
-    return [_fact(account, "release", rest, -lost, effective_at, f"release:{hold.id}", f"hold:{hold.id}", hold=hold)]
+    return [fact_of(account, "release", rest, -lost, effective_at, f"release:{hold.id}", f"hold:{hold.id}", hold=hold)]
 
 
 def start(account: Account, item: Included, source: str | None) -> list[Fact]:
     """The first units, and all repeats and expiries due since when it is heard late. The account was settled before."""
     if item.ends_at <= account.at:
         return []
+    account.included.append(item)
+    return _first_turn(account, item, source) + settle(account, account.at)
+
+
+def plan(account: Account, item: Included) -> None:
+    """It will start at `starts_at`, on time whether or not anybody looks: a due point like a repeat."""
+    item.next_repeat, item.next_repeat_at = 0, item.starts_at
+    account.included.append(item)
+
+
+def _first_turn(account: Account, item: Included, source: str | None) -> list[Fact]:
+    item.next_repeat, item.next_repeat_at = 1, NEVER
     if item.repeat is not None:
         item.next_repeat = boundaries_passed(item.anchor, item.repeat, item.starts_at) + 1
         item.next_repeat_at = item.boundary(item.next_repeat)
     key, due = item.key_of_turn(item.next_repeat - 1)
-    account.included.append(item)
     # It is paid for and can't be refused: beyond the limit of a balance, what fits is given, as in a repeat.
     quantity = max(0, min(item.quantity, QUANTITY_MAX - account.balance))
     first_source = source or f"{source_of(item, account.item_id)}:start"
     first = Grant(first_source, "included", key, due, item.starts_at, quantity, 0, 0, item.owned_product_id)
-    return add_grant(account, first) + settle(account, account.at)
+    return add_grant(account, first)
+
+
+def _change_as_planned(account: Account, item: Included) -> list[Fact]:
+    source = f"{source_of(item, account.item_id)}:change:{item.later_at}"
+    quantity, item.later_quantity, item.later_at = item.later_quantity, 0, NEVER
+    return change(account, item, quantity, source)
+
+
+def change(account: Account, item: Included, quantity: int, source: str) -> list[Fact]:
+    """
+    A turn gives `quantity` from now on. What was given once differs at once: more is given, less is taken, unspent units first.
+
+    Taking needs the whole balance. What is not started yet only starts with another number.
+    """
+    difference, item.quantity = quantity - item.quantity, quantity
+    if item.repeat is not None or item.next_repeat == 0 or difference == 0:
+        return []
+    if difference > 0:
+        key, due = item.key_of_turn(0)
+        units = max(0, min(difference, QUANTITY_MAX - account.balance))
+        new = Grant(source, "included", key, due, account.at, units, 0, 0, item.owned_product_id)
+        return add_grant(account, new)
+    mine = [grant for grant in account.grants if grant.owned_product_id == item.owned_product_id]
+    facts: list[Fact] = []
+    for take in (take_unspent, take_all):
+        for grant in sorted(mine, key=lambda grant: grant.age, reverse=True):
+            missing = -difference - sum(fact.quantity for fact in facts)
+            name = f"{source}:{grant.id}" if take is take_unspent else f"{source}:{grant.id}:spent"
+            facts += take(account, grant, missing, source=name, effective_at=account.at)
+    return facts
 
 
 def set_end(account: Account, owned_product_id: str, ends_at: int) -> None:
@@ -265,44 +318,16 @@ def end(account: Account, owned_product_id: str, at: int) -> list[Fact]:
 def resume(account: Account, owned_product_id: str) -> list[Fact]:
     """The latest repeat missed while paused is given now; earlier ones are not."""
     for item in account.included:
-        if item.owned_product_id != owned_product_id or not item.is_paused:
+        if item.owned_product_id != owned_product_id:
             continue
-        item.is_paused = False
-        while item.repeat is not None and item.boundary(item.next_repeat + 1) <= min(account.at, item.ends_at - 1):
+        was_paused, item.is_paused = item.is_paused or item.pauses_at <= account.at, False
+        item.pauses_at = NEVER
+        if item.repeat is None or not item.next_repeat:
+            continue
+        while was_paused and item.boundary(item.next_repeat + 1) <= min(account.at, item.ends_at - 1):
             item.next_repeat += 1
-        if item.repeat is not None:
-            item.next_repeat_at = item.boundary(item.next_repeat)
+        item.next_repeat_at = item.boundary(item.next_repeat)
     return settle(account, account.at)
-
-
-def remaining(account: Account) -> dict[int, int]:
-    """What is left of each live grant once spending is laid over them soonest-expiring first, by position in `grants`."""
-    return _laid(account, account.spent)
-
-
-def unheld(account: Account) -> dict[int, int]:
-    """The same with held units counted as spent; those carried past their expiry lie on nothing any more."""
-    return _laid(account, account.spent + account.held - account.carried)
-
-
-def _laid(account: Account, spent: int) -> dict[int, int]:
-    left: dict[int, int] = {}
-    for position in sorted(range(len(account.grants)), key=lambda position: account.grants[position].age):
-        live = account.grants[position].live
-        covered = min(spent, live)
-        spent -= covered
-        left[position] = live - covered
-    return left
-
-
-def expiring(account: Account) -> list[tuple[int, int]]:
-    """(instant, unspent and unheld units lost then), soonest first. Needs the grants with a known instant only."""
-    sums: dict[int, int] = {}
-    left = unheld(account)
-    for position, grant in enumerate(account.grants):
-        if grant.due < NEVER and left[position]:
-            sums[grant.due] = sums.get(grant.due, 0) + left[position]
-    return sorted(sums.items())
 
 
 def take_unspent(account: Account, grant: Grant, target: int, *, source: str, effective_at: int) -> list[Fact]:
@@ -321,7 +346,7 @@ def take_unspent(account: Account, grant: Grant, target: int, *, source: str, ef
         account.spent -= grant.live
         grant.absorbed += grant.live
         grant.live = 0
-    return [_fact(account, "take_back", taken, -taken, effective_at, source, grant.key, grant=grant)]
+    return [fact_of(account, "take_back", taken, -taken, effective_at, source, grant.key, grant=grant)]
 
 
 def take_all(account: Account, grant: Grant, target: int, *, source: str, effective_at: int) -> list[Fact]:
@@ -338,10 +363,10 @@ def take_all(account: Account, grant: Grant, target: int, *, source: str, effect
     grant.taken += taken
     account.balance -= taken
     account.spent += from_absorbed + from_paid
-    return [_fact(account, "take_back", taken, -taken, effective_at, source, grant.key, grant=grant)]
+    return [fact_of(account, "take_back", taken, -taken, effective_at, source, grant.key, grant=grant)]
 
 
-def _fact(
+def fact_of(
     account: Account,
     kind: EntryKind,
     quantity: int,
@@ -369,27 +394,3 @@ def _fact(
         hold,
     )
 
-
-def move_out(account: Account, grant: Grant, units: int, *, source: str) -> list[Fact]:
-    """Unspent units of a grant go to another customer's balance; what was spent of it stays here and is closed with it."""
-    account.balance -= units
-    account.spent -= grant.live - units
-    grant.absorbed += grant.live - units
-    grant.taken += units
-    grant.live = 0
-    return [_fact(account, "transfer", units, -units, account.at, source, grant.key, grant=grant)]
-
-
-def owe(account: Account, units: int, *, source: str) -> list[Fact]:
-    """A debt arrives from another customer's balance."""
-    account.balance -= units
-    account.spent += units
-    return [_fact(account, "transfer", units, -units, account.at, source)]
-
-
-def move_included(account: Account) -> list[Included]:
-    """Included items leave for another customer's balance; here they have ended."""
-    moving = [msgspec.structs.replace(item) for item in account.included if not item.has_ended]
-    for item in account.included:
-        item.has_ended = True
-    return moving

@@ -13,7 +13,7 @@ from paywright.kernel.periods import parse_period
 from paywright.kernel.refusals import Refusal
 from paywright.ledger import rules
 from paywright.ledger.account import FOREVER, Account, Fact, Grant, Included, OpenHold
-from paywright.ledger.model import Expiring, ItemState
+from paywright.ledger.model import NEVER, Expiring, ItemState
 from paywright.ledger.tables import balances, holds, included_items, item_grants, ledger_entries
 from paywright.outbox.actions import head, record, take_sequence
 from paywright.storage.statements import upsert
@@ -34,6 +34,7 @@ _GRANT = (
     item_grants.c.taken,
     item_grants.c.sequence,
     item_grants.c.id,
+    item_grants.c.warned,
 )
 _HOLD = (
     holds.c.id,
@@ -60,6 +61,9 @@ _INCLUDED = (
     included_items.c.next_repeat_at,
     included_items.c.paused,
     included_items.c.ended,
+    included_items.c.later_quantity,
+    included_items.c.later_at,
+    included_items.c.pauses_at,
 )
 
 
@@ -92,10 +96,12 @@ def load(
     if row is None:
         return account
     account.balance, account.spent, account.held, account.carried, account.at, live, account.entries = row
+    account.included = [_included(item) for item in connection.execute(_live_included(mine, owned_product_id))]
+    # A quantity that will fall takes units back, and that needs to know where every one of them lies.
+    whole = whole or any(item.later_at < NEVER for item in account.included)
     account.grants = _grants(connection, mine, owned_product_id, whole)
     account.forever = live - sum(grant.live for grant in account.grants)
     account.holds = [OpenHold(*hold) for hold in connection.execute(_open_holds(mine))] if account.held else []
-    account.included = [_included(item) for item in connection.execute(_live_included(mine, owned_product_id))]
     return account
 
 
@@ -122,6 +128,8 @@ def _live_included(mine: dict[str, str], owned_product_id: str | None) -> sa.Sel
     matters = sa.or_(
         included_items.c.repeat.is_not(None),
         included_items.c.expires != "never",
+        included_items.c.next_repeat == 0,
+        included_items.c.later_at < NEVER,
         included_items.c.owned_product_id == (owned_product_id or ""),
     )
     return (
@@ -144,6 +152,9 @@ def _included(row: Any) -> Included:
         next_repeat_at=row.next_repeat_at,
         is_paused=bool(row.paused),
         has_ended=bool(row.ended),
+        later_quantity=row.later_quantity,
+        later_at=row.later_at,
+        pauses_at=row.pauses_at,
     )
 
 

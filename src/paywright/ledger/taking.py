@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from paywright.kernel.model import Customer
-from paywright.ledger import rules
+from paywright.ledger import moving, rules
 from paywright.ledger.account import NEVER_KEY, Fact, Grant
 from paywright.ledger.model import NEVER, TakeBackPolicy, TakenBack
 from paywright.ledger.store import Opened, has_entry, open_account, save
@@ -149,7 +149,7 @@ def _transfer_item(work: Work, giver: Customer, taker: Customer, item_id: str, s
     debt = max(0, -left.account.balance)
     gone, come = list[Fact](), list[Fact]()
     for number, (grant, units) in enumerate(moved):
-        gone += rules.move_out(left.account, grant, units, source=f"{source}:{item_id}:{number}")
+        gone += moving.move_out(left.account, grant, units, source=f"{source}:{item_id}:{number}")
         again = Grant(
             f"{source}:{item_id}:{number}",
             "transfer",
@@ -166,8 +166,8 @@ def _transfer_item(work: Work, giver: Customer, taker: Customer, item_id: str, s
         gone += rules.add_grant(
             left.account, Grant(f"{source}:{item_id}:0", "transfer", NEVER_KEY, NEVER + 1, left.account.at, debt, 0, 0)
         )
-        come += rules.owe(right.account, debt, source=f"{source}:{item_id}:0")
-    right.account.included += rules.move_included(left.account)
+        come += moving.owe(right.account, debt, source=f"{source}:{item_id}:0")
+    right.account.included += moving.move_included(left.account)
     left.facts += gone
     right.facts += come
     save(work, left, actor=actor, noted=gone)

@@ -51,6 +51,11 @@ class Work:
         """
         self._before_commit.insert(0 if first else len(self._before_commit), finish)
 
+    def finish(self) -> None:
+        """Runs what was registered with `before_commit`. `open_work` does; so does whoever works on a transaction that is not ours."""
+        for finish in self._before_commit:
+            finish(self)
+
     def after_commit(self, wake: Callable[[], None]) -> None:
         """`wake` runs once the commit is on disk. It may only nudge somebody: what must happen is a row."""
         self._after_commit.append(wake)
@@ -68,8 +73,7 @@ def open_work(database: Database, environment_id: str, clock: Clock) -> Iterator
         with database.write() as connection:
             work = Work(connection, environment_id, database.dialect, clock)
             yield work
-            for finish in work._before_commit:
-                finish(work)
+            work.finish()
     except RolledBack:
         return
     faults.point("after commit")
