@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.checkout import SUCCESS, inline, opened, paid, refusal_of
+from tests.contract.checkout import CARD, SUCCESS, inline, opened, paid, refusal_of
 from tests.contract.shop import Shop
 
 SUBSCRIBED = [
@@ -228,3 +228,19 @@ def test_two_intervals_are_refused(v1: Any) -> None:
 def test_setup_mode_refuses_what_is_for_sales(v1: Any, wish: dict[str, Any]) -> None:
     asked = {"mode": "setup", "success_url": SUCCESS, "currency": "usd", **wish}
     assert refusal_of(v1.checkout.sessions.create, asked) == (400, None, next(iter(wish)))
+
+
+@pytest.mark.parametrize("point", ["U1", "U2", "U11", "U15"])
+@pytest.mark.parametrize("by", ["card", "debit"])
+def test_the_other_form_of_an_uncertain_point_completes_too(v1: Any, shop: Shop, point: str, by: str) -> None:
+    shop.control("PATCH", "settings", {"variant": {point: "b"}})
+    session = subscribing(v1)
+    wish: dict[str, Any] = {"card": CARD} if by == "card" else {"payment_method": "pm_usBankAccount_success"}
+    after = shop.control("POST", f"checkout/{session.id}/pay", wish)["session"]
+    assert after["status"] == "complete"
+    if by == "debit":
+        payments = v1.invoices.retrieve(after["invoice"], {"expand": ["payments"]}).payments.data
+        shop.control("POST", f"payments/{payments[0].payment.payment_intent}/settle", {"outcome": "succeed"})
+    assert v1.checkout.sessions.retrieve(session.id).payment_status == "paid"
+    assert v1.subscriptions.retrieve(after["subscription"]).status == "active"
+    assert v1.invoices.retrieve(after["invoice"]).status == "paid"
