@@ -165,7 +165,7 @@ class CheckoutSession(msgspec.Struct, frozen=True):
     """One attempt to buy. Send the buyer to `url`; it is null once there is nothing to pay at."""
 
     id: str
-    environment: dict[str, str]
+    environment: str
     mode: Literal["payment", "subscription"]
     status: Literal["initialized", "open", "completed", "expired", "failed"]
     payment_status: Literal["unpaid", "paid", "no_payment_required"]
