@@ -23,8 +23,21 @@ from paywright.stripe.gateway import KEYS_KEPT_MS, StripeUnknown, stripe_key
 from paywright.stripe.model import NOT_OURS, OTHER_ENVIRONMENT, Outcome
 
 
+KEYS_PER_CALL_MAX = 3
+"""Stripe that keeps failing under each of them is down, and the row stands for a repeat."""
+
+
 def ensure_stripe_customer(app: App, environment: Environment, customer: Customer, *, email: str | None = None) -> str:
     """The id of the one Stripe Customer of this customer, made if there is none. Safe to repeat and to run at once."""
+    for _ in range(KEYS_PER_CALL_MAX):
+        made = _ensured(app, environment, customer, email)
+        if made is not None:
+            return made
+    raise StripeUnknown(f"no answer under {KEYS_PER_CALL_MAX} keys")
+
+
+def _ensured(app: App, environment: Environment, customer: Customer, email: str | None) -> str | None:
+    """None when the key of this generation can say no more, and nothing was made under it: ask again under the next one."""
     row = _row(app, environment, customer, email)
     if row.stripe_customer_id is not None:
         return str(row.stripe_customer_id)
@@ -39,11 +52,11 @@ def ensure_stripe_customer(app: App, environment: Environment, customer: Custome
         except StripeUnknown as unknown:
             if not unknown.is_kept:
                 raise
-    if made is None:  # This key can say no more: was it made? If not, ask again under the next one.
+    if made is None:
         made = _look(app, environment, customer, row.created_at)
     if made is None:
         _next_generation(app, environment, customer, row.generation)
-        return ensure_stripe_customer(app, environment, customer)
+        return None
     with app.work(environment.id) as work:
         remember(work, customer, str(made["id"]))
         return queries.stripe_customer_id(work.connection, environment.id, customer) or str(made["id"])
