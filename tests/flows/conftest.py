@@ -21,7 +21,7 @@ from tests.flows.shop import Shop, opened_shop
 from tests.harness import needs
 from tests.harness.databases import PostgresDatabases, SqliteDatabases
 
-LOG_SHOWN = 6_000
+LOG_LINES = 60
 FAILED = pytest.StashKey[bool]()
 
 
@@ -124,5 +124,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
         item.stash[FAILED] = report.failed
     stages = [each for each in getattr(item, "funcargs", {}).values() if isinstance(each, Shop)]
     if report.failed:
-        report.sections += [("Server log", stage.server.log.read_text()[-LOG_SHOWN:]) for stage in stages]
+        report.sections += [("Server log", log_of(stage)) for stage in stages]
     return report  # type: ignore[return-value]
+
+
+def log_of(stage: Shop) -> str:
+    """Its last lines, without the many questions whether it has settled."""
+    lines = [line for line in stage.server.log.read_text().splitlines() if "/v1/environment/settled" not in line]
+    return "\n".join(lines[-LOG_LINES:])
