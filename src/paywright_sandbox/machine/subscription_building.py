@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 from ..attributes import take, take_metadata
-from ..errors import Json, invalid, not_implemented
+from ..errors import Json, invalid, missing_parameter, not_implemented
 from ..objects.subscriptions import subscription
 from ..periods import Period, configured_anchor, period_at
 from ..work import Work
@@ -17,6 +17,8 @@ TRIAL_MAX_S = 5 * 366 * DAY_S
 
 def build(work: Work, wish: Json) -> Json:
     """From the parameters of `POST /v1/subscriptions`. Saved, not announced; its status is still `incomplete`."""
+    if not wish.get("customer"):
+        raise missing_parameter("customer")
     customer = work.require("customer", wish["customer"], "customer")
     at = work.now_of(customer["id"])
     prices = prices_wished(work, wish.get("items") or [])
