@@ -38,6 +38,8 @@ PURE = {
     "paywright.catalog.views": 1,
     "paywright.catalog.writing": 1,
     "paywright.ledger.account": 0,
+    "paywright.ledger.laying": 1,
+    "paywright.ledger.moving": 1,
 }
 PURE_LIBRARIES = frozenset(
     "__future__ babel base64 bisect calendar collections dataclasses dateutil datetime decimal enum fractions functools graphlib hashlib heapq "

@@ -202,7 +202,9 @@ def capture(account: Account, hold: OpenHold, quantity: int, *, effective_at: in
     account.held -= quantity
     hold.captured = quantity
     facts = [
-        fact_of(account, "capture", quantity, -quantity, effective_at, f"capture:{hold.id}", f"hold:{hold.id}", hold=hold)
+        fact_of(
+            account, "capture", quantity, -quantity, effective_at, f"capture:{hold.id}", f"hold:{hold.id}", hold=hold
+        )
     ]
     return facts + end_hold(account, hold, "captured", effective_at=effective_at)
 
@@ -393,4 +395,3 @@ def fact_of(
         grant,
         hold,
     )
-

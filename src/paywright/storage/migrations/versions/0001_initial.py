@@ -462,10 +462,26 @@ def upgrade() -> None:
         sa.Column("anchor", sa.BigInteger(), nullable=False),
         sa.Column("starts_at", sa.BigInteger(), nullable=False),
         sa.Column("ends_at", sa.BigInteger(), nullable=False, comment="NEVER while no end is known"),
-        sa.Column("next_repeat", sa.Integer(), nullable=False, comment="n of the next repeat, at anchor + n periods"),
+        sa.Column(
+            "next_repeat",
+            sa.Integer(),
+            nullable=False,
+            comment="n of the next repeat, at anchor + n periods; 0: it starts then",
+        ),
         sa.Column("next_repeat_at", sa.BigInteger(), nullable=False),
         sa.Column("paused", sa.Integer(), server_default="0", nullable=False),
         sa.Column("ended", sa.Integer(), server_default="0", nullable=False),
+        sa.Column(
+            "later_quantity", sa.BigInteger(), server_default="0", nullable=False, comment="per turn, from later_at on"
+        ),
+        sa.Column("later_at", sa.BigInteger(), server_default="4611686018427387904", nullable=False),
+        sa.Column(
+            "pauses_at",
+            sa.BigInteger(),
+            server_default="4611686018427387904",
+            nullable=False,
+            comment="when access is lost, if that is known",
+        ),
         sa.CheckConstraint(
             "expires IN ('never', 'when_purchase_expires', 'when_repeated')", name=op.f("ck_included_items_expires")
         ),
