@@ -121,6 +121,14 @@ def test_a_pack_is_paid_and_granted_once(shop: StripeShop) -> None:
     assert [told.count(kind) for kind in ("checkout.completed", "payment.paid", "product.granted")] == [1, 1, 1]
 
 
+def test_the_success_page_may_name_a_session_by_stripes_id(shop: StripeShop) -> None:
+    session = shop.opened("pack")
+    shop.pay(session)
+    synced = checkout.sync(shop.app, shop.environment, str(session.stripe_checkout_session_id))
+    assert isinstance(synced, CheckoutSession)
+    assert (synced.id, synced.status) == (session.id, "completed")
+
+
 def test_a_subscription_is_owned_when_its_first_invoice_is_paid(shop: StripeShop) -> None:
     session = shop.opened("pro")
     shop.pay(session)

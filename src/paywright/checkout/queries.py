@@ -13,7 +13,9 @@ from paywright.kernel.model import Customer
 
 
 def session(connection: Connection, environment_id: str, session_id: str) -> CheckoutSession | None:
-    return _one(connection, environment_id, checkout_sessions.c.id == session_id)
+    """By our id, or by Stripe's: that is what Stripe puts in the place of `{CHECKOUT_SESSION_ID}`."""
+    found = _one(connection, environment_id, checkout_sessions.c.id == session_id)
+    return found or session_at_stripe(connection, environment_id, session_id)
 
 
 def session_at_stripe(connection: Connection, environment_id: str, stripe_id: str) -> CheckoutSession | None:
