@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from paywright_sandbox.params import catalogue, split_alternatives
@@ -97,31 +98,33 @@ def test_random_parameters_never_break_a_route(shop: Shop, key: str) -> None:
                 path = path.replace("{" + name + "}", chance.choice([*ids, "nobody", "üñí"]))
             pairs = flat(tree(chance, catalogue().routes[key], 0, ROUTES[key].acts_on))
             if method == "POST":
-                answer = shop.http.post(path, data={name: text for name, text in pairs})
+                answer = shop.http.post(path, data=dict(pairs))
             else:
-                answer = shop.http.request(method, path, params=pairs)
+                answer = shop.http.request(method, path, params=httpx.QueryParams(tuple(pairs)))
             assert answer.status_code < 500, (path, pairs, answer.text)
             assert answer.status_code == 200 or answer.json()["error"]["type"]
     finally:
         del TEXTS[-len(ids) :]
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"\xff\xfe",
-        b"a[b=1",
-        b"a[[b]]=1",
-        b"=1",
-        b"[x]=1",
-        b"a=1&a[b]=2",
-        b"a[b]=2&a=1",
-        b"%zz=1",
-        b"&&&",
-        b"a" * 100_000,
-    ]
-    + [b"a" + b"[x]" * 50 + b"=1", b"metadata[a][b]=c", b"metadata[]=c"],
-)
+BODIES = [
+    b"\xff\xfe",
+    b"a[b=1",
+    b"a[[b]]=1",
+    b"=1",
+    b"[x]=1",
+    b"a=1&a[b]=2",
+    b"a[b]=2&a=1",
+    b"%zz=1",
+    b"&&&",
+    b"a" * 100_000,
+    b"a" + b"[x]" * 50 + b"=1",
+    b"metadata[a][b]=c",
+    b"metadata[]=c",
+]
+
+
+@pytest.mark.parametrize("body", BODIES)
 def test_bodies_that_are_no_forms(shop: Shop, body: bytes) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     answer = shop.http.post("/v1/customers", content=body, headers=headers)
