@@ -17,6 +17,7 @@ from .invoice_items import added_lines
 from .invoice_lines import item_amount, period_line, waiting_line
 from .invoices import draft
 from .prorations import Proration, check_date, credits, debit, remember_debits, waiting_item
+from .renewals import span_of
 from .subscription_building import apply_settings, check_intervals, check_trial_end, end_wished, waiting_lines
 from .subscription_calendar import ENDED, now_for
 from .subscription_items import (
@@ -291,10 +292,6 @@ def bill_for(
         drop_items_behind(work, bill)
         return Prepared(bill)
     return Prepared(bill, waiting)
-
-
-def span_of(item: Json) -> Period:
-    return Period(item["current_period_start"], item["current_period_end"])
 
 
 def drop_items_behind(work: Work, bill: Json) -> None:

@@ -99,12 +99,13 @@ def move_periods(made: Json, at: int) -> list[Json]:
     return moved
 
 
+def span_of(item: Json) -> Period:
+    return Period(item["current_period_start"], item["current_period_end"])
+
+
 def cycle_invoice(work: Work, made: Json, moved: list[Json], old: Period) -> Json:
     """Drafted, not announced: a line for each moved item, then what waited."""
-    lines = [
-        period_line(work, made, item, Period(item["current_period_start"], item["current_period_end"]))
-        for item in moved
-    ]
+    lines = [period_line(work, made, item, span_of(item)) for item in moved]
     bill = draft(
         work,
         customer=made["customer"],

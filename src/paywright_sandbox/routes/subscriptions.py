@@ -2,7 +2,7 @@
 
 from ..errors import Json
 from ..listing import in_range, page
-from ..machine import cancellations, renewals, subscriptions, updates
+from ..machine import cancellations, pauses, renewals, subscriptions, updates
 from ..machine.subscription_calendar import ENDED, period_end
 from ..routing import route
 from ..work import Work
@@ -81,3 +81,20 @@ def update(work: Work, parameters: Json, subscription_exposed_id: str) -> Json:
 )
 def cancel(work: Work, parameters: Json, subscription_exposed_id: str) -> Json:
     return cancellations.cancel(work, subscription_exposed_id, parameters)
+
+
+@route(
+    "POST /v1/subscriptions/{subscription}/pause",
+    acts_on="bill_for.unused_time_from invoicing_behavior type",
+    note="There is no metered usage, so none is billed.",
+)
+def pause(work: Work, parameters: Json, subscription: str) -> Json:
+    return pauses.pause(work, subscription, parameters)
+
+
+@route(
+    "POST /v1/subscriptions/{subscription}/resume",
+    acts_on="billing_cycle_anchor payment_behavior proration_behavior proration_date",
+)
+def resume(work: Work, parameters: Json, subscription: str) -> Json:
+    return pauses.resume(work, subscription, parameters)
