@@ -303,3 +303,24 @@ def test_an_invoice_is_paid_on_its_page(page: Page, v1: Any, screenshot: Shoot) 
     page.get_by_role("button", name="4242 4242 4242 4242").click()
     expect(page.get_by_text("There is nothing left to pay.")).to_be_visible()
     screenshot("paid")
+
+
+def test_the_console_shows_what_happened(
+    page: Page, front: ShopFront, opened: Any, shop: Shop, screenshot: Shoot
+) -> None:
+    page.goto(opened(customer_email="ann@example.com").url)
+    page.get_by_role("button", name="4242 4242 4242 4242").click()
+    page.wait_for_url(f"{front.url}/thanks?*")
+    page.goto(f"{shop.url}/dashboard/{shop.account_id}")
+    expect(page.get_by_role("heading", name="Latest events")).to_be_visible()
+    screenshot("overview")
+    page.get_by_role("link", name="checkout.session.completed").click()
+    expect(page.get_by_text("delivered")).to_be_visible()
+    screenshot("event")
+    page.get_by_role("button", name="Send again").click()
+    expect(page.get_by_role("heading", name="Contents")).to_be_visible()
+    assert front.told.count("checkout.session.completed") == 2
+    page.get_by_role("link", name="Clock").click()
+    page.get_by_role("button", name="31 days").click()
+    expect(page.get_by_role("heading", name="What comes next")).to_be_visible()
+    screenshot("clock")

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 # Nothing may be loaded but our style sheet, nothing may run, no one may frame us, and forms go to us alone.
-POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
+POLICY = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "Referrer-Policy": "no-referrer",
@@ -114,5 +112,10 @@ def money(amount: int, currency: str) -> str:
 
 def day(at: int) -> str:
     """`27 November 2026`, in UTC."""
-    moment = time.gmtime(at)
-    return f"{moment.tm_mday} {time.strftime('%B %Y', moment)}"
+    date = time.gmtime(at)
+    return f"{date.tm_mday} {time.strftime('%B %Y', date)}"
+
+
+def moment(at: int) -> str:
+    """`2026-11-27 09:30:00`, in UTC."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(at))
