@@ -110,6 +110,8 @@ class Account:
     faults: list[Any] = field(default_factory=list)
     due: dict[int, Due] = field(default_factory=dict)
     due_order: dict[str | None, list[Due]] = field(default_factory=dict)
+    due_of: dict[str, set[int]] = field(default_factory=dict)
+    """Object → sequences of what is due for it."""
     due_sequence: int = 0
 
     def newest_first(self, kind: str) -> Iterator[Json]:
@@ -118,7 +120,17 @@ class Account:
 
     def add_due(self, due: Due) -> None:
         self.due[due.sequence] = due
+        self.due_of.setdefault(due.object_id, set()).add(due.sequence)
         heapq.heappush(self.due_order.setdefault(due.clock, []), due)
+
+    def take_due(self, sequence: int) -> None:
+        """Off the queue, done or not wanted any more; its place in the order is skipped when it comes up."""
+        due = self.due.pop(sequence, None)
+        if due:
+            waiting = self.due_of[due.object_id]
+            waiting.discard(sequence)
+            if not waiting:
+                del self.due_of[due.object_id]
 
     def next_due(self, clock: str | None = None) -> Due | None:
         """The earliest act waiting for this clock, without taking it."""

@@ -105,6 +105,7 @@ class Store:
                 kept.clear()
             account.due.clear()
             account.due_order.clear()
+            account.due_of.clear()
             account.faults.clear()
             account.chaos = {}
             account.requests.clear()
@@ -135,7 +136,7 @@ class Store:
         account.events.update({event.id: event for event in work.events})
         account.deliveries.update({delivery.id: delivery for delivery in work.deliveries})
         for sequence in work.due_taken:
-            account.due.pop(sequence, None)
+            account.take_due(sequence)
         for due in work.due_added:
             account.add_due(due)
 

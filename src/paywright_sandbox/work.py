@@ -123,7 +123,8 @@ class Work:
     def unschedule(self, object_id: str, *kinds: str) -> None:
         """Takes these acts of the object off the queue; all of them when no kind is named."""
         self.due_added = [due for due in self.due_added if not due_matches(due, object_id, kinds)]
-        self.due_taken += [due.sequence for due in self.account.due.values() if due_matches(due, object_id, kinds)]
+        waiting = [self.account.due[sequence] for sequence in sorted(self.account.due_of.get(object_id, ()))]
+        self.due_taken += [due.sequence for due in waiting if due_matches(due, object_id, kinds)]
 
     # Events
 
