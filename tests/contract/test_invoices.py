@@ -1,5 +1,6 @@
 """Invoices by hand, their life, lines, items, payments and the customer's balance."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -71,7 +72,7 @@ def test_a_draft_can_be_changed_and_deleted_a_final_one_cannot(desk: Desk) -> No
     desk.v1.invoices.finalize_invoice(made.id)
     assert desk.v1.invoices.update(made.id, {"metadata": {"b": "2"}}).metadata.b == "2"
     item = desk.v1.invoice_items.list().data[0].id
-    refused = [
+    refused: list[Callable[[], Any]] = [
         lambda: desk.v1.invoices.update(made.id, {"number": "X-1"}),
         lambda: desk.v1.invoices.delete(made.id),
         lambda: desk.v1.invoices.finalize_invoice(made.id),

@@ -1,5 +1,7 @@
 """What the calendar does to a subscription: notices, the end of a trial, a new period, the end."""
 
+from collections.abc import Callable
+
 from ..account import Due, copied
 from ..errors import Json
 from ..periods import Period, period_at
@@ -13,6 +15,9 @@ from .subscription_building import waiting_lines
 from .subscription_calendar import ENDED, now_for, period_end
 from .subscription_status import end, paused, updated
 from .subscriptions import branch, use_up_once
+
+BEFORE_RENEWAL: list[Callable[[Work, Json], bool]] = []
+"""Asked when a period has ended; whoever answers true has done what is due."""
 
 
 def running(work: Work, act: Due) -> Json | None:
@@ -55,25 +60,26 @@ def trial_end(work: Work, act: Due) -> None:
         end(work, made, reason=None)
     elif not has_card and missing == "pause":
         paused(work, made, "trial_end_without_payment_method", now_for(work, made))
-    else:
+    elif not any(step(work, made) for step in BEFORE_RENEWAL):
         renew(work, made)
 
 
 @due("period_end")
 def period_ended(work: Work, act: Due) -> None:
     made = running(work, act)
-    if made:
+    if made and not any(step(work, made) for step in BEFORE_RENEWAL):
         renew(work, made)
 
 
-def renew(work: Work, made: Json) -> None:
+def renew(work: Work, made: Json, before: Json | None = None) -> None:
     """
     New periods for the items whose old ones are over, and a draft for them: `customer.subscription.updated`, then `invoice.created`.
 
-    The money moves an hour later. An unpaid subscription goes on making drafts that nobody collects.
+    The money moves an hour later. An unpaid subscription goes on making drafts that nobody collects. `before` is how it looked before
+    changes that are told in the same breath.
     """
     at = now_for(work, made)
-    before = copied(made)
+    before = before or copied(made)
     old = Period(min(item["current_period_start"] for item in made["items"]["data"]), period_end(made))
     moved = move_periods(made, at)
     if made["status"] == "trialing":

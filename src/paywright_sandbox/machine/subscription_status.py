@@ -17,6 +17,9 @@ from .subscription_calendar import ENDED, now_for, plan_ahead
 FOLLOW_UPS: dict[str, Callable[[Work, Json, Json], None]] = {}
 """A note on an invoice (`_pending_update`, `_resumes`) → what its payment sets in motion: (work, subscription, invoice)."""
 
+ON_END: list[Callable[[Work, Json], None]] = []
+"""Told after a subscription has ended."""
+
 
 def change(work: Work, made: Json, **fields: Any) -> None:
     """Sets these fields, plans anew, and logs `customer.subscription.updated` if anything differs."""
@@ -140,3 +143,5 @@ def end(work: Work, made: Json, *, reason: str | None, details: Json | None = No
                 cancel_intents(work, bill)
     if made["_announced"]:
         work.emit("customer.subscription.deleted", made)
+    for step in ON_END:
+        step(work, made)
