@@ -39,7 +39,7 @@ def list_events(
     text = (
         table(lines, ("id", "type", "status", "reason", "attempts", "received"))
         if lines
-        else "Nothing from Stripe yet."
+        else "No Stripe events to show."
     )
     shown = {"data": [_plain(each) for each in found[:limit]], "has_more": len(found) > limit}
     show(shown, text, as_json=as_json)

@@ -28,7 +28,7 @@ from paywright.webhooks.claims import Claim
 from paywright.webhooks.lanes import LanePaused
 from paywright.webhooks.mirror import arrival
 from paywright.webhooks.rules import why_ignored
-from paywright.webhooks.tables import stripe_events
+from paywright.webhooks.tables import WAITING, stripe_events
 
 ROOTS_MAX = 1_000
 """In one call of `process_due`: then other environments have their turn."""
@@ -80,7 +80,7 @@ def _is_anything_due(connection: Connection, environment_id: str, app: App, now:
     conditions = (
         here & (stripe_events.c.next_attempt_at <= now),
         here & (stripe_events.c.status == "processing") & (stripe_events.c.claimed_at <= _claimed_before(app, now)),
-        here & _of_known_customers(environment_id) & (stripe_events.c.reason == "unresolved"),
+        here & WAITING & (stripe_events.c.reason == "unresolved") & _of_known_customers(environment_id),
     )
     return any(
         connection.execute(sa.select(stripe_events.c.id).where(condition).limit(1)).one_or_none() is not None
@@ -169,7 +169,7 @@ def _wake(work: Work, of_whom: sa.ColumnElement[bool], reasons: tuple[str, ...])
     work.execute(
         stripe_events.update()
         .where(stripe_events.c.environment_id == work.environment_id, of_whom, stripe_events.c.root.is_not(None))
-        .where(stripe_events.c.status.in_(("failed", "ignored")), stripe_events.c.reason.in_(reasons))
+        .where(WAITING, stripe_events.c.status.in_(("failed", "ignored")), stripe_events.c.reason.in_(reasons))
         .values(status="pending", reason=None, next_attempt_at=stripe_events.c.received_at, processed_at=None)
     )
 

@@ -5,7 +5,8 @@ from sqlalchemy import CheckConstraint, Index, Integer, Table, text
 from paywright.storage.schema import Column, Flag, Ident, Instant, LargeBinary, environment_column, metadata
 
 _DUE = text("next_attempt_at IS NOT NULL")
-_WAITING = text("stripe_customer_id IS NOT NULL AND reason IN ('unresolved', 'not_ours')")
+WAITING = text("stripe_customer_id IS NOT NULL AND reason IN ('unresolved', 'not_ours')")
+"""Said word for word in a query, it lets SQLite use the index."""
 
 stripe_events = Table(
     "stripe_events",
@@ -38,8 +39,8 @@ stripe_events = Table(
         "ix_stripe_events_waiting",
         "environment_id",
         "stripe_customer_id",
-        postgresql_where=_WAITING,
-        sqlite_where=_WAITING,
+        postgresql_where=WAITING,
+        sqlite_where=WAITING,
     ),
 )
 
