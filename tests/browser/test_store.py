@@ -104,7 +104,7 @@ def test_a_bank_debit_is_not_thanked_for_before_it_has_come(buyer: Buyer, paywri
     buyer.enter("First")
     buyer.press("Buy 100 credits")
     buyer.at_checkout()
-    buyer.page.get_by_text("Bank debit").click()
+    buyer.page.locator("label[for=by-debit]").click()
     buyer.page.locator("button.pay").click()
     expect(buyer.page.get_by_role("heading", name="Your bank is on it")).to_be_visible()
     buyer.screenshot("pending")
@@ -122,10 +122,12 @@ def test_turning_back_costs_nothing(buyer: Buyer) -> None:
     expect(buyer.page.get_by_role("button", name="Buy Lifetime licence")).to_be_visible()
 
 
-def test_a_licence_in_yen_is_bought_once(buyer: Buyer) -> None:
+def test_a_licence_is_shown_in_any_currency_and_bought_once(buyer: Buyer) -> None:
     buyer.enter("First")
     buyer.press("EUR")
     expect(buyer.page.get_by_text("€139.00")).to_be_visible()
+    buyer.press("JPY")
+    expect(buyer.page.get_by_text("¥22,000")).to_be_visible()
     buyer.press("USD")
     buyer.press("Buy Lifetime licence")
     buyer.pay(PAYS)
