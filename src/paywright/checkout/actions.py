@@ -162,7 +162,7 @@ def _begin(
             if twin is not None:
                 outcome = twin
                 raise RolledBack
-        outcome = _record(work, environment, asked, session_id, renews, stripe_customer_id, prices)
+        outcome = _record(work, environment, asked, _Attempt(session_id, renews, stripe_customer_id, prices))
         if not isinstance(outcome, CheckoutSession):
             raise RolledBack
         if key is not None and outcome.id != session_id:
@@ -187,28 +187,72 @@ def _claimed_by_twin(
 def _decide(app: App, environment: Environment, asked: StartCheckout) -> tuple[ResolvedLine, ...] | Refusal:
     """The rules, before anything at Stripe is touched. They are asked again under the customer's lock."""
     with app.work(environment.id) as work:
-        return ownership.resolved(
-            work,
-            environment,
-            asked.customer,
-            asked.lines,
-            purpose="checkout",
-            with_secret_key=asked.with_secret_key,
-            currency=asked.currency,
-        )
+        return _resolved(work, environment, asked)
+
+
+class _Attempt(msgspec.Struct, frozen=True):
+    """What was found out about Stripe before the row is written. `stripe_customer_id` None: no Stripe is involved."""
+
+    session_id: str
+    renews: str | None
+    stripe_customer_id: str | None
+    stripe_price_ids: dict[tuple[str, str], str]
 
 
 def _record(
-    work: Work,
-    environment: Environment,
-    asked: StartCheckout,
-    session_id: str,
-    renews: str | None,
-    stripe_customer_id: str | None,
-    prices: dict[tuple[str, str], str],
+    work: Work, environment: Environment, asked: StartCheckout, attempt: _Attempt
 ) -> CheckoutSession | Refusal | list[CheckoutSession]:
+    """The rules once more, under the customer's lock; then the open session for the same thing, or what is in the way, or a new row."""
     lock_customers(work, [asked.customer])
-    lines = ownership.resolved(
+    lines = _resolved(work, environment, asked)
+    if isinstance(lines, Refusal):
+        return lines
+    known = attempt.stripe_price_ids
+    if environment.is_at_stripe and any(
+        (line.product_id, line.price_id) not in known for line in lines if line.product_id
+    ):
+        return []  # The catalog changed between deciding and now: begin anew.
+    in_the_way = queries.open_in(work.connection, work.environment_id, asked.customer, rules.places(lines))
+    if in_the_way:
+        wanted = rules.parameters_hash(asked, lines)
+        found = [queries.parameters_hash_of(work.connection, work.environment_id, one.id) for one in in_the_way]
+        return in_the_way[0] if found == [wanted] else in_the_way
+    made = _insert(work, environment, asked, attempt, lines)
+    return made if environment.is_at_stripe else _complete_at_once(work, environment, made, lines)
+
+
+def _insert(
+    work: Work, environment: Environment, asked: StartCheckout, attempt: _Attempt, lines: tuple[ResolvedLine, ...]
+) -> CheckoutSession:
+    parameters = None
+    if attempt.stripe_customer_id is not None:
+        parameters = rules.stripe_parameters(
+            asked,
+            lines,
+            environment=environment,
+            session_id=attempt.session_id,
+            stripe_customer_id=attempt.stripe_customer_id,
+            stripe_price_ids=attempt.stripe_price_ids,
+            trial=_trial(work, asked, lines),
+            now=work.now,
+        )
+    return insert(
+        work,
+        asked,
+        session_id=attempt.session_id,
+        mode=rules.mode_of(lines),
+        lines=tuple(_pinned(work, line) for line in lines),
+        places=rules.places(lines),
+        parameters_hash=rules.parameters_hash(asked, lines),
+        currency=asked.currency or environment.default_currency,
+        renews=attempt.renews,
+        stripe_customer_id=attempt.stripe_customer_id,
+        stripe_parameters=parameters,
+    )
+
+
+def _resolved(work: Work, environment: Environment, asked: StartCheckout) -> tuple[ResolvedLine, ...] | Refusal:
+    return ownership.resolved(
         work,
         environment,
         asked.customer,
@@ -217,46 +261,6 @@ def _record(
         with_secret_key=asked.with_secret_key,
         currency=asked.currency,
     )
-    if isinstance(lines, Refusal):
-        return lines
-    if environment.is_at_stripe and any(
-        (line.product_id, line.price_id) not in prices for line in lines if line.product_id
-    ):
-        return []  # The catalog changed between deciding and now: begin anew.
-    places, parameters_hash = rules.places(lines), rules.parameters_hash(asked, lines)
-    in_the_way = queries.open_in(work.connection, work.environment_id, asked.customer, places)
-    if in_the_way:
-        same = [
-            one
-            for one in in_the_way
-            if queries.parameters_hash_of(work.connection, work.environment_id, one.id) == parameters_hash
-        ]
-        return same[0] if len(same) == len(in_the_way) == 1 else in_the_way
-    made = insert(
-        work,
-        asked,
-        session_id=session_id,
-        mode=rules.mode_of(lines),
-        lines=tuple(_pinned(work, line) for line in lines),
-        places=places,
-        parameters_hash=parameters_hash,
-        currency=asked.currency or environment.default_currency,
-        renews=renews,
-        stripe_customer_id=stripe_customer_id,
-        stripe_parameters=None
-        if stripe_customer_id is None
-        else rules.stripe_parameters(
-            asked,
-            lines,
-            environment=environment,
-            session_id=session_id,
-            stripe_customer_id=stripe_customer_id,
-            stripe_price_ids=prices,
-            trial=_trial(work, asked, lines),
-            now=work.now,
-        ),
-    )
-    return made if environment.is_at_stripe else _complete_at_once(work, environment, made, lines)
 
 
 def _trial(work: Work, asked: StartCheckout, lines: tuple[ResolvedLine, ...]) -> Period | None:
