@@ -20,6 +20,7 @@ from paywright.catalog.push import push
 from paywright.catalog.wanted import PUSH_COMMAND
 from paywright.checkout import actions as checkout
 from paywright.checkout import queries as checkout_queries
+from paywright.checkout.opening import recover
 from paywright.engine.app import App, NotConnected
 from paywright.environments.model import Environment
 from paywright.kernel.ids import wall_ms
@@ -45,6 +46,7 @@ POLL_S = 1.0
 THREADS = 6
 OUTAGES = (DatabaseUnavailable, StripeBusy, StripeUnknown, StripeRefused, NotConnected)
 """What passes by itself, or needs a person outside: one line in the log, no stack."""
+
 
 def push_catalog(app: App, environment: Environment) -> None:
     """What an applied catalog owes Stripe. A checkout pushes what it needs itself; this makes the rest come."""
@@ -127,7 +129,7 @@ def recover_checkouts(app: App, environment: Environment) -> int:
         unanswered = checkout_queries.unanswered(connection, attempted_before=before)
     for environment_id, session_id in unanswered:
         if environment_id == environment.id:
-            checkout.recover(app, environment, session_id)
+            recover(app, environment, session_id)
             recovered += 1
     now = app.now(environment.id)
     with app.database.read() as connection:

@@ -17,7 +17,7 @@ from paywright.storage.work import Work
 from paywright.subscriptions import changes
 
 
-class Grant(Body, frozen=True, kw_only=True):
+class GrantWanted(Body, frozen=True, kw_only=True):
     """`product_id` of the catalog or `product` inline; `price_id` only tells one-time from recurring."""
 
     product_id: str | None = None
@@ -62,7 +62,7 @@ def owned_products(connection: Connection, call: Call, now: int) -> list[dict[st
 
 def grant_product(call: Call, work: Work) -> Answer | Refusal:
     """Gives a product without money. With a recurring price it renews by the calendar until somebody ends it."""
-    body: Grant = call.body
+    body: GrantWanted = call.body
     line = asked_line(call, body.product_id, body.product, body.price_id, body.quantity)
     if isinstance(line, Refusal):
         return line

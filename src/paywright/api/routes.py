@@ -55,7 +55,8 @@ ROUTES: tuple[Route, ...] = (
     # A customer: what they own and have.
     Route("GET", C, customers.read_state, TOKEN_READS, shows=model.CustomerState),
     Route("GET", f"{C}/products", owning.list_owned_products, TOKEN_READS, shows=Page[model.OwnedProduct]),
-    Route("POST", f"{C}/products", owning.grant_product, SECRET_CUSTOMERS, body=owning.Grant, shows=model.OwnedProduct, once="work", answers="201"),
+    Route("POST", f"{C}/products", owning.grant_product, SECRET_CUSTOMERS, body=owning.GrantWanted, shows=model.OwnedProduct,
+          once="work", answers="201"),
     Route("POST", f"{OWNED}/cancel", owning.cancel, TOKEN_ACTS, body=owning.Cancel, shows=model.OwnedProduct, once="phases", calls_stripe=True),
     Route("POST", f"{OWNED}/resume", owning.resume, TOKEN_ACTS, shows=model.OwnedProduct, once="phases", calls_stripe=True),
     Route("POST", f"{OWNED}/revoke", owning.revoke, SECRET_CUSTOMERS, body=owning.Revoke, shows=model.OwnedProduct, once="phases", calls_stripe=True),

@@ -1,10 +1,8 @@
 """`paywright serve`, `worker` and `sandbox`: what runs until it is told to stop."""
 
 import os
-import signal
 import socket
 import sys
-import threading
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from paywright.cli.options import fail, log_to_stderr, opened, read_settings, shared, show
+from paywright.cli.stopping import Told
 from paywright.cli.supervision import Supervisor
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def serve_here(listener: socket.socket, settings: "Settings", *, with_worker: bo
     from paywright.worker import Worker
 
     without_telemetry()
-    stopping = told_to_stop()
+    told = Told()
     app = open_app(settings)
     with ExitStack() as stack:
         stack.callback(app.close)
@@ -86,7 +85,7 @@ def serve_here(listener: socket.socket, settings: "Settings", *, with_worker: bo
         url = url_of(listener, settings.host)
         if not quiet:
             show({"url": url, "environment": settings.environment}, f"Paywright serves {url}", as_json=as_json)
-        stopping.wait()
+        told.wait()
 
 
 @click.command()
@@ -98,33 +97,28 @@ def worker(log_level: str, environment: str | None, as_json: bool) -> None:
 
     log_to_stderr(log_level)
     without_telemetry()
-    stopping = told_to_stop()
+    told = Told()
     with opened(environment) as (app, _), Worker(app):
         show({"worker": "running"}, "The worker is running.", as_json=as_json)
-        stopping.wait()
+        told.wait()
 
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 takes a free one.")
-@click.option("--data", metavar="FILE", help="Keep everything in this SQLite file; else in memory.")
+@click.option("--data", "data_file", metavar="FILE", help="Keep everything in this SQLite file; else in memory.")
 @click.option("--seed", type=int, help="The same ids every time.")
 @shared
-def sandbox(host: str, port: int, data: str | None, seed: int | None, environment: str | None, as_json: bool) -> None:
+def sandbox(
+    host: str, port: int, data_file: str | None, seed: int | None, environment: str | None, as_json: bool
+) -> None:
     """Only the offline Stripe: point any Stripe client at its address."""
     arguments = ["--host", host, "--port", str(port)]
-    arguments += ["--data", data] if data else []
+    arguments += ["--data", data_file] if data_file else []
     arguments += ["--seed", str(seed)] if seed is not None else []
     arguments += ["--json"] if as_json else []
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "paywright_sandbox", *arguments])
-
-
-def told_to_stop() -> threading.Event:
-    stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
-    return stopping
 
 
 def without_telemetry() -> None:

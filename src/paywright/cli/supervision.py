@@ -1,11 +1,11 @@
 """Several HTTP processes on one socket, and one worker process beside them."""
 
-import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
+
+from paywright.cli.stopping import Told
 
 WATCH_S = 0.2
 RESTART_S = 1.0
@@ -25,16 +25,13 @@ class Supervisor:
         serve = ["serve", "--fd", str(listener.fileno()), "--no-worker", *shared]
         self._commands = [serve] * workers + ([["worker", *shared]] if with_worker else [])
         self._running: dict[int, tuple[subprocess.Popen[bytes], float]] = {}
-        self._stopping = threading.Event()
 
     def run(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: self._stopping.set())
+        told = Told()
         self._listener.set_inheritable(True)
-        while not self._stopping.is_set():
+        while not told.wait(WATCH_S):
             for place in range(len(self._commands)):
                 self._start_if_ended(place)
-            self._stopping.wait(WATCH_S)
         self._stop()
 
     def _start_if_ended(self, place: int) -> None:
