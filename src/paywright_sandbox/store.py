@@ -43,7 +43,7 @@ class Store:
             self.file.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" + SCHEMA)
             self.load(self.file)
         if not self.accounts:
-            self.create_account(name="default")
+            self.create_account(name="the shop")
         self.default = next(iter(self.accounts.values()))
 
     def load(self, file: sqlite3.Connection) -> None:

@@ -83,6 +83,15 @@ def shelf(products: Sequence[CatalogProduct], owned: Sequence[OwnedProduct], *, 
     )
 
 
+def held_interval(products: Sequence[CatalogProduct], owned: Sequence[OwnedProduct]) -> str:
+    """The interval to show first: that of the plan the customer pays for, else monthly."""
+    paid_by = {(each.product_id, each.price_id) for each in owned if is_held(each)}
+    intervals = {
+        price.interval for product in products for price in product.prices if (product.id, price.id) in paid_by
+    }
+    return next((interval for interval in INTERVALS if interval in intervals), INTERVALS[0])
+
+
 def is_held(owned: OwnedProduct | None) -> bool:
     return owned is not None and owned.source != "default"
 

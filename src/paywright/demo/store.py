@@ -19,7 +19,7 @@ from paywright.client import AsyncClient, PaywrightError
 from paywright.client.errors import InsufficientQuantity
 from paywright.demo.answers import HERE, Answers
 from paywright.demo.outcome import CANCELED, STALE_FORM, UNKNOWN, outcome_of
-from paywright.demo.shelf import INTERVALS, shelf
+from paywright.demo.shelf import INTERVALS, held_interval, shelf
 from paywright.demo.visit import COOKIE, DEMO_USERS, Message, Visit, Visits
 
 Asked = Request[Any, Any, Any]
@@ -100,7 +100,7 @@ class Store:
             self._client.list_products(), user.list_products(), self._balance(visit)
         )
         asked = request.query_params.get("interval", "")
-        interval = asked if asked in INTERVALS else INTERVALS[0]
+        interval = asked if asked in INTERVALS else held_interval(products, owned)
         shown = shelf(products, owned, currency=visit.currency, interval=interval)
         return self._answers.page(
             "store.html", visit, shelf=shown, balance=balance, interval=interval, attempt=secrets.token_urlsafe(12)
@@ -186,12 +186,12 @@ class Store:
         visit, form = await self._posted(request)
         ended = await self._client.user(visit.user.id).cancel_subscription(form.get("owned_id", ""))
         text = f"{ended.display_name} stays yours until the end of the period, and then ends."
-        return self._answers.home(visit, Message("good", text), place="#owned")
+        return self._answers.home(visit, Message("good", text))
 
     async def resume(self, request: Asked) -> Response[str]:
         visit, form = await self._posted(request)
         kept = await self._client.user(visit.user.id).resume_subscription(form.get("owned_id", ""))
-        return self._answers.home(visit, Message("good", f"{kept.display_name} goes on as before."), place="#owned")
+        return self._answers.home(visit, Message("good", f"{kept.display_name} goes on as before."))
 
     async def static(self, request: Asked) -> Response[bytes]:
         name = request.path_params["name"]
