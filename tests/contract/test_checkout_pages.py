@@ -1,12 +1,14 @@
 """The hosted pages by plain HTTP: what they hold back, what they keep, where they lead."""
 
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 
+from paywright_sandbox import Sandbox
 from tests.contract.checkout import CARD, inline, opened
 from tests.contract.hosted_pages import refresh_in, token_in
 from tests.contract.shop import Listener, Shop
@@ -151,3 +153,56 @@ def test_an_outcome_that_is_none_changes_nothing(v1: Any, browser: httpx.Client)
     token = token_in(browser.get(f"/3ds/{intent.id}"))
     assert browser.post(f"/3ds/{intent.id}", data={"outcome": "maybe", "token": token}).status_code == 400
     assert v1.setup_intents.retrieve(intent.id).status == "requires_action"
+
+
+def in_currency(currency: str, amount: int) -> list[dict[str, Any]]:
+    item = inline(amount)
+    item["price_data"]["currency"] = currency
+    return [item]
+
+
+def test_amounts_are_written_as_their_currency_is(v1: Any, browser: httpx.Client) -> None:
+    for currency, amount, text in (
+        ("jpy", 200_000, "¥200,000"),
+        ("eur", 123_450, "€1,234.50"),
+        ("chf", 500, "CHF 5.00"),
+    ):
+        page = browser.get(f"/c/pay/{opened(v1, line_items=in_currency(currency, amount)).id}").text
+        assert f"Pay {text}" in page
+
+
+def test_a_sepa_debit_is_chosen_by_its_test_account(v1: Any, browser: httpx.Client) -> None:
+    session = opened(v1, line_items=in_currency("eur", 900))
+    assert sent(browser, session, method="debit", account="AT611904300234573201").status_code == 303
+    after = v1.checkout.sessions.retrieve(session.id, {"expand": ["payment_intent.payment_method"]})
+    assert (after.payment_status, after.payment_intent.payment_method.type) == ("unpaid", "sepa_debit")
+
+
+def test_texts_of_the_shop_stand_on_the_page(v1: Any, browser: httpx.Client) -> None:
+    texts = {"submit": {"message": "We ship on Mondays."}, "after_submit": {"message": "See you soon."}}
+    session = opened(v1, submit_type="donate", custom_text=texts)
+    page = browser.get(f"/c/pay/{session.id}").text
+    assert "Donate $15.00" in page
+    assert "We ship on Mondays." in page
+    sent(browser, session)
+    assert "See you soon." in browser.get(f"/c/pay/{session.id}").text
+
+
+def test_a_receipt_is_a_page(v1: Any, browser: httpx.Client) -> None:
+    session = opened(v1)
+    sent(browser, session)
+    after = v1.checkout.sessions.retrieve(session.id, {"expand": ["payment_intent.latest_charge"]})
+    page = browser.get(after.payment_intent.latest_charge.receipt_url)
+    assert "$15.00" in page.text
+    assert "Visa •••• 4242" in page.text
+    assert browser.get("/receipts/ch_nothing").status_code == 404
+
+
+def test_an_open_page_survives_a_restart(tmp_path: Path) -> None:
+    path = str(tmp_path / "sandbox.db")
+    with Sandbox(path=path, seed=3) as first, Shop(first.url, first.secret_key) as shop:
+        session = opened(shop.client.v1)
+    with Sandbox(path=path) as second, httpx.Client(base_url=second.url, timeout=30) as browser:
+        answer = sent(browser, session)
+        assert answer.headers["location"] == f"/c/pay/{session.id}/return"
+        assert "Payment complete" in browser.get(answer.headers["location"]).text

@@ -348,3 +348,39 @@ def test_an_invoice_beside_a_customer_balance_is_refused(v1: Any) -> None:
     customer = v1.customers.create({"email": "ann@example.com", "balance": -500})
     wish = {"customer": customer.id, "invoice_creation": {"enabled": True}}
     assert refusal_of(lambda: opened(v1, **wish)) == (400, "sandbox_not_implemented", "invoice_creation[enabled]")
+
+
+LONG_KEY = {"k" * 41: "v"}
+
+
+@pytest.mark.parametrize(
+    ("wish", "param"),
+    [
+        ({"metadata": LONG_KEY}, "metadata"),
+        ({"payment_intent_data": {"metadata": LONG_KEY}}, "payment_intent_data[metadata]"),
+        ({"line_items": [inline(metadata=LONG_KEY)]}, "line_items[0][metadata]"),
+    ],
+)
+def test_metadata_is_judged_when_the_session_is_opened(v1: Any, wish: dict[str, Any], param: str) -> None:
+    assert refusal_of(lambda: opened(v1, **wish)) == (400, None, param)
+
+
+def test_automatic_tax_is_accepted_and_computes_nothing(v1: Any) -> None:
+    session = opened(v1, automatic_tax={"enabled": True})
+    assert (session.automatic_tax.status, session.total_details.amount_tax, session.amount_total) == (
+        "complete",
+        0,
+        1500,
+    )
+
+
+def test_the_methods_follow_the_currency(v1: Any) -> None:
+    def types(currency: str, amount: int) -> list[str]:
+        item = inline(amount)
+        item["price_data"]["currency"] = currency
+        found: list[str] = opened(v1, line_items=[item]).payment_method_types
+        return found
+
+    assert types("usd", 1500) == ["card", "us_bank_account"]
+    assert types("eur", 1500) == ["card", "sepa_debit"]
+    assert types("jpy", 1500) == ["card"]

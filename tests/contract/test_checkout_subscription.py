@@ -187,6 +187,32 @@ def test_14_setup_mode_saves_a_card(v1: Any, shop: Shop) -> None:
     assert method.id == intent.payment_method
 
 
+def test_14_setup_mode_may_make_the_customer(v1: Any, shop: Shop) -> None:
+    wish = {"mode": "setup", "success_url": SUCCESS, "currency": "usd"}
+    session = v1.checkout.sessions.create({**wish, "customer_creation": "always"})
+    after = paid(shop, session, email="ann@example.com")["session"]
+    assert shop.events()[0] == "customer.created"
+    assert len(v1.payment_methods.list({"customer": after["customer"]}).data) == 1
+    guest = paid(shop, v1.checkout.sessions.create(wish), email="bo@example.com")["session"]
+    assert (guest["status"], guest["customer"]) == ("complete", None)
+
+
+def test_14_setup_mode_with_3ds(v1: Any, shop: Shop) -> None:
+    customer = v1.customers.create({"email": "ann@example.com"})
+    wish = {"mode": "setup", "success_url": SUCCESS, "currency": "usd", "customer": customer.id}
+    session = v1.checkout.sessions.create(wish)
+    failed = paid(shop, session, card="4000002500003155", authenticate=False)
+    assert (failed["session"]["status"], failed["redirect_url"]) == ("open", session.url)
+    after = paid(shop, session, card="4000002500003155", authenticate=True)["session"]
+    assert after["status"] == "complete"
+    assert shop.events().count("setup_intent.created") == 1
+
+
+def test_setup_mode_needs_a_currency(v1: Any) -> None:
+    asked = {"mode": "setup", "success_url": SUCCESS}
+    assert refusal_of(v1.checkout.sessions.create, asked) == (400, "parameter_missing", "currency")
+
+
 REFUSED: list[tuple[str, dict[str, Any], str | None, str | None]] = [
     ("nothing recurring", {"line_items": [inline()]}, None, "line_items"),
     ("payment_intent_data", {"payment_intent_data": {"description": "x"}}, None, "payment_intent_data"),

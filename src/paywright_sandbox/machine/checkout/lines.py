@@ -1,5 +1,6 @@
 """Line items: which prices may stand in a session, how many, and in which currency."""
 
+from ...attributes import merged_metadata
 from ...errors import Json, invalid, missing_parameter, not_implemented
 from ...money import currency_of, has_currency
 from ...objects.checkout_sessions import line_item
@@ -113,7 +114,7 @@ def built_item(work: Work, wish: Json, price: Json, currency: str, at: str) -> J
         description=product["name"] if product else price["id"],
         adjustable=adjustable,
     )
-    made["metadata"] = wish.get("metadata", {})
+    made["metadata"] = merged_metadata({}, wish.get("metadata"), f"{at}[metadata]")
     made["_recurring"] = bool(price["recurring"])
     return made
 

@@ -6,6 +6,7 @@ from ...account import Due
 from ...attributes import merged_metadata, take, take_metadata
 from ...cards import DEBITS
 from ...errors import Json, invalid, missing_parameter, not_implemented
+from ...money import currency_of
 from ...objects import checkout_sessions as objects
 from ...work import Work
 from .. import payment_intents, setup_intents
@@ -159,18 +160,28 @@ def take_customer(work: Work, session: Json, parameters: Json) -> None:
 def take_mode(work: Work, session: Json, parameters: Json) -> None:
     mode = session["mode"]
     if mode == "setup":
-        session["currency"] = parameters.get("currency")
-        session["_intent"] = parameters.get("setup_intent_data", {})
+        if "currency" not in parameters:
+            raise missing_parameter("currency")
+        session["currency"] = currency_of(parameters["currency"])
+        session["_intent"] = with_metadata(parameters, "setup_intent_data")
         return
     if mode == "subscription":
         take_subscription(work, session, parameters)
     else:
-        session["_intent"] = parameters.get("payment_intent_data", {})
+        session["_intent"] = with_metadata(parameters, "payment_intent_data")
         take_invoice_creation(session, parameters)
         session["payment_method_collection"] = "if_required"
     session["_line_items"], session["currency"] = line_items(work, parameters, mode)
     take_discounts(session, parameters)
     price_session(work, session)
+
+
+def with_metadata(parameters: Json, name: str) -> Json:
+    """What the later object is made from. Its metadata is judged now, not when the buyer pays."""
+    wish: Json = dict(parameters.get(name, {}))
+    if "metadata" in wish:
+        wish["metadata"] = merged_metadata({}, wish["metadata"], f"{name}[metadata]")
+    return wish
 
 
 def take_invoice_creation(session: Json, parameters: Json) -> None:
@@ -197,7 +208,7 @@ def discount_shown(coupon: str | None = None, promotion_code: str | None = None)
 
 
 def take_subscription(work: Work, session: Json, parameters: Json) -> None:
-    wish = parameters.get("subscription_data", {})
+    wish = with_metadata(parameters, "subscription_data")
     days, end = wish.get("trial_period_days"), wish.get("trial_end")
     if days is not None and end is not None:
         raise invalid(
@@ -214,8 +225,6 @@ def take_subscription(work: Work, session: Json, parameters: Json) -> None:
         raise invalid(
             "The `trial_end` date has to be at least 2 days in the future.", param="subscription_data[trial_end]"
         )
-    if "metadata" in wish:
-        wish["metadata"] = merged_metadata({}, wish["metadata"], "subscription_data[metadata]")
     session["_subscription"] = wish
     session["_trial"] = days is not None or end is not None
     session["payment_method_collection"] = parameters.get("payment_method_collection", "always")
