@@ -2,6 +2,7 @@
 
 from . import (
     balance,
+    billing_portal,
     charges,
     checkout_sessions,
     coupons,
@@ -23,6 +24,7 @@ from . import (
 
 LOADED = (
     balance,
+    billing_portal,
     charges,
     checkout_sessions,
     coupons,
