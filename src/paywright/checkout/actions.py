@@ -152,7 +152,8 @@ def _begin(
     stripe_customer_id = None
     prices: dict[tuple[str, str], str] = {}
     if environment.is_at_stripe:
-        stripe_customer_id = ensure_stripe_customer(app, environment, asked.customer, email=asked.customer_email)
+        if asked.customer.type != "guest":
+            stripe_customer_id = ensure_stripe_customer(app, environment, asked.customer, email=asked.customer_email)
         prices = _stripe_prices(app, environment, lines)
     outcome: CheckoutSession | Refusal | list[CheckoutSession] | None = None
     with app.work(environment.id) as work:
@@ -191,7 +192,7 @@ def _decide(app: App, environment: Environment, asked: StartCheckout) -> tuple[R
 
 
 class _Attempt(msgspec.Struct, frozen=True):
-    """What was found out about Stripe before the row is written. `stripe_customer_id` None: no Stripe is involved."""
+    """What was found out about Stripe before the row is written. `stripe_customer_id` None: a guest's, or no Stripe is involved."""
 
     session_id: str
     renews: str | None
@@ -225,7 +226,7 @@ def _insert(
     work: Work, environment: Environment, asked: StartCheckout, attempt: _Attempt, lines: tuple[ResolvedLine, ...]
 ) -> CheckoutSession:
     parameters = None
-    if attempt.stripe_customer_id is not None:
+    if environment.is_at_stripe:
         parameters = rules.stripe_parameters(
             asked,
             lines,

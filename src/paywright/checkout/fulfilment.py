@@ -16,6 +16,7 @@ from paywright.customers.actions import owner, remember
 from paywright.engine.app import App
 from paywright.environments import queries as environment_queries
 from paywright.environments.model import Environment
+from paywright.kernel.model import normal_address
 from paywright.kernel.refusals import Refusal
 from paywright.outbox.actions import command, lock_customers, open_incident
 from paywright.ownership import actions as ownership
@@ -112,6 +113,7 @@ def _mirror(work: Work, session: CheckoutSession, facts: CheckoutFacts) -> Check
         "stripe_payment_intent_id": facts.payment_intent_id or session.stripe_payment_intent_id,
         "stripe_subscription_id": facts.subscription_id or session.stripe_subscription_id,
         "stripe_customer_id": facts.stripe_customer_id or session.stripe_customer_id,
+        "buyer_email": session.buyer_email if facts.email is None else normal_address(facts.email),
     }
     if all(getattr(session, name) == value for name, value in values.items()):
         return session
@@ -120,8 +122,10 @@ def _mirror(work: Work, session: CheckoutSession, facts: CheckoutFacts) -> Check
 
 def _apply_related(work: Work, session: CheckoutSession, facts: CheckoutFacts, fetched: Fetched) -> None:
     for related in fetched.related:
-        noun = payments if related.root == payments.root_of(facts.payment_intent_id or "") else subscriptions
-        noun.apply(work, related)
+        if related.root == payments.root_of(facts.payment_intent_id or ""):
+            payments.apply(work, related, customer=session.customer)
+        else:
+            subscriptions.apply(work, related)
     if facts.payment_status == "no_payment_required" and facts.status == "complete" and facts.payment_intent_id is None:
         payments.record_nothing_to_pay(
             work,

@@ -69,6 +69,7 @@ class CheckoutSession(msgspec.Struct, frozen=True):
     stripe_customer_id: str | None = None
     stripe_payment_intent_id: str | None = None
     stripe_subscription_id: str | None = None
+    buyer_email: str | None = None
 
     @property
     def is_under_way(self) -> bool:

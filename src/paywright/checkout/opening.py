@@ -75,8 +75,10 @@ def _create(app: App, environment: Environment, session: CheckoutSession) -> dic
 
 
 def _look(app: App, environment: Environment, session: CheckoutSession) -> dict[str, Any] | None:
-    """The session of this attempt among those of the customer, by our reference."""
-    mine = {"customer": session.stripe_customer_id}
+    """The session of this attempt, by our reference, among those of the customer or (a guest has none) those made since."""
+    mine: dict[str, Any] = {"customer": session.stripe_customer_id}
+    if session.stripe_customer_id is None:
+        mine = {"created": {"gte": session.created_at // 1000 - 3600}}
     for found in app.gateway(environment).pages("/v1/checkout/sessions", mine):
         if found.get("client_reference_id") == session.id:
             return found

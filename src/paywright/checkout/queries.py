@@ -53,6 +53,24 @@ def unanswered(connection: Connection, *, attempted_before: int, limit: int = 10
     return [(row.environment_id, row.id) for row in rows]
 
 
+def guests_who_paid(connection: Connection, environment_id: str, email: str, *, limit: int = 100) -> list[Customer]:
+    """Guests with a completed, paid checkout under this address (trimmed and in lower case), oldest first."""
+    rows = connection.execute(
+        sa.select(checkout_sessions.c.customer)
+        .where(
+            checkout_sessions.c.environment_id == environment_id,
+            checkout_sessions.c.buyer_email == email,
+            checkout_sessions.c.status == "completed",
+            checkout_sessions.c.payment_status.in_(("paid", "no_payment_required")),
+            checkout_sessions.c.customer.like("guest:%"),
+        )
+        .distinct()
+        .order_by(checkout_sessions.c.customer)
+        .limit(limit)
+    )
+    return [Customer.of_key(row.customer) for row in rows]
+
+
 def overdue(connection: Connection, environment_id: str, now: int, *, limit: int = 20) -> list[str]:
     """Open sessions past their end whose expiry nobody told us of."""
     rows = connection.execute(
@@ -122,4 +140,5 @@ def _session(row: Any) -> CheckoutSession:
         stripe_customer_id=row.stripe_customer_id,
         stripe_payment_intent_id=row.stripe_payment_intent_id,
         stripe_subscription_id=row.stripe_subscription_id,
+        buyer_email=row.buyer_email,
     )

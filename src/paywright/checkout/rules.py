@@ -108,7 +108,7 @@ def stripe_parameters(
     *,
     environment: Environment,
     session_id: str,
-    stripe_customer_id: str,
+    stripe_customer_id: str | None,
     stripe_price_ids: dict[tuple[str, str], str],
     trial: Period | None = None,
     now: int = 0,
@@ -116,7 +116,9 @@ def stripe_parameters(
     """The body of `POST /v1/checkout/sessions`, ours in metadata wherever Stripe carries it on."""
     mode = mode_of(lines)
     versions = ",".join(line.version_id for line in lines if line.is_recurring)
-    ours = metadata.ours(environment.id, customer_key=asked.customer.key, checkout_session_id=session_id)
+    is_guest = asked.customer.type == "guest"
+    named = None if is_guest else asked.customer.key
+    ours = metadata.ours(environment.id, customer_key=named, checkout_session_id=session_id)
     carried = dict(ours)
     if mode == "subscription" and len(versions) <= 500:
         carried[metadata.PRODUCT_VERSION] = versions
@@ -124,7 +126,6 @@ def stripe_parameters(
     params: dict[str, Any] = {
         "mode": mode,
         "client_reference_id": session_id,
-        "customer": stripe_customer_id,
         "currency": currency,
         "line_items": [_stripe_line(line, currency, stripe_price_ids) for line in lines],
         "success_url": asked.success_url,
@@ -134,6 +135,10 @@ def stripe_parameters(
             "metadata": {**asked.metadata, **carried},
         },
     }
+    if stripe_customer_id is not None:
+        params["customer"] = stripe_customer_id
+    elif asked.customer_email is not None:
+        params["customer_email"] = asked.customer_email
     if trial is not None:
         params["subscription_data"].update(_stripe_trial(trial, now))
     if asked.promotion_codes:

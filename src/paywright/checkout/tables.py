@@ -34,6 +34,7 @@ checkout_sessions = Table(
     Column("last_error", JsonText),
     Column("stripe_checkout_session_id", Ident),
     Column("stripe_customer_id", Ident),
+    Column("buyer_email", Ident, comment="trimmed, lower case: a guest's way back to what they bought"),
     Column("stripe_payment_intent_id", Ident),
     Column("stripe_subscription_id", Ident),
     Column("created_at", Instant, nullable=False),
@@ -46,6 +47,7 @@ checkout_sessions = Table(
     CheckConstraint("status IN ('initialized', 'open', 'completed', 'expired', 'failed')", name="status"),
     Index("uq_checkout_sessions_stripe", "environment_id", "stripe_checkout_session_id", unique=True),
     Index("ix_checkout_sessions_customer", "environment_id", "customer", "created_at"),
+    Index("ix_checkout_sessions_buyer_email", "environment_id", "buyer_email"),
     Index("ix_checkout_sessions_status", "environment_id", "status", "attempted_at"),
 )
 

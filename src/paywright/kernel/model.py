@@ -48,6 +48,11 @@ def parse_customer(customer_type: str, customer_id: str) -> Customer | Refusal:
     return Customer(customer_type, customer_id)  # type: ignore[arg-type]
 
 
+def normal_address(email: str) -> str:
+    """An e-mail address as it is compared: trimmed, without regard to case."""
+    return email.strip().lower()
+
+
 class Money(msgspec.Struct, frozen=True):
     """`amount` in minor units of `currency` (lower-case ISO 4217)."""
 

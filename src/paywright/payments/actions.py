@@ -23,7 +23,7 @@ from paywright.stripe import metadata
 from paywright.stripe.fetches import may_apply, next_fetch
 from paywright.stripe.gateway import Gateway, StripeRefused, stripe_key
 from paywright.stripe.metadata import id_of, metadata_of
-from paywright.stripe.model import GONE, PROCESSED, STALE, WRONG_MODE, Fetched, Outcome
+from paywright.stripe.model import GONE, PROCESSED, STALE, TOLD_BY_CHECKOUT, WRONG_MODE, Fetched, Outcome
 
 Noun = Literal["payment_intent", "charge", "refund", "dispute"]
 Beside = Literal["refunds", "disputes"]
@@ -211,6 +211,8 @@ def _owner(work: Work, facts: PaymentFacts, customer: Customer | None) -> Custom
     if customer is not None:
         return customer
     known = queries.payment_of_fact(work.connection, work.environment_id, facts.fact)
+    if known is None and metadata.CHECKOUT_SESSION in facts.keys:
+        return TOLD_BY_CHECKOUT
     return named if known is None else known.customer
 
 

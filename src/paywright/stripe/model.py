@@ -31,6 +31,8 @@ class Outcome(msgspec.Struct, frozen=True):
 
 PROCESSED = Outcome("processed")
 STALE = Outcome("processed", "stale_fetch")
+TOLD_BY_CHECKOUT = Outcome("processed", "told_by_checkout")
+"""A guest's payment names nobody: its checkout session does, and brings the payment along."""
 GONE = Outcome("ignored", "object_gone")
 NOT_OURS = Outcome("ignored", "not_ours")
 OTHER_ENVIRONMENT = Outcome("ignored", "other_environment")
