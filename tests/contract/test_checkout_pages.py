@@ -206,3 +206,25 @@ def test_an_open_page_survives_a_restart(tmp_path: Path) -> None:
         answer = sent(browser, session)
         assert answer.headers["location"] == f"/c/pay/{session.id}/return"
         assert "Payment complete" in browser.get(answer.headers["location"]).text
+
+
+def test_a_quantity_of_0_leaves_an_item_out_but_not_the_last(v1: Any, browser: httpx.Client) -> None:
+    loose = {"adjustable_quantity": {"enabled": True, "minimum": 0, "maximum": 5}}
+    session = opened(v1, line_items=[inline(1000, "A", **loose), inline(2000, "B", **loose)])
+    first, second = (item.id for item in v1.checkout.sessions.line_items.list(session.id).data)
+    none = sent(browser, session, "/quantity", **{f"quantity[{first}]": "0", f"quantity[{second}]": "0"})
+    assert (none.status_code, "Nothing would be left to buy." in none.text) == (400, True)
+    assert v1.checkout.sessions.retrieve(session.id).amount_total == 3000
+    for wrong in ("6", "-1", "two"):
+        assert sent(browser, session, "/quantity", **{f"quantity[{first}]": wrong}).status_code == 400
+    assert "Pay $20.00" in sent(browser, session, "/quantity", **{f"quantity[{first}]": "0"}).text
+    sent(browser, session)
+    after = v1.checkout.sessions.retrieve(session.id, {"expand": ["line_items"]})
+    assert (after.amount_total, [item.quantity for item in after.line_items.data]) == (2000, [0, 1])
+
+
+def test_a_fixed_quantity_cannot_be_changed(v1: Any, browser: httpx.Client) -> None:
+    session = opened(v1)
+    [item] = v1.checkout.sessions.line_items.list(session.id).data
+    assert sent(browser, session, "/quantity", **{f"quantity[{item.id}]": "0"}).status_code == 400
+    assert v1.checkout.sessions.retrieve(session.id).amount_total == 1500

@@ -4,7 +4,7 @@ import time
 
 from ..account import Account
 from ..errors import Json, invalid, missing_parameter
-from ..machine import attempts, payment_methods, setup_intents
+from ..machine import payment_methods
 from ..machine.checkout import codes, paying
 from ..machine.checkout.paying import Buyer
 from ..machine.checkout.sessions import success_url
@@ -39,7 +39,7 @@ async def pay(request: WebRequest, account: Account) -> Json:
         intent = work.any(session["_attempt"]) if session["_attempt"] else None
         waits = intent is not None and intent["status"] == "requires_action"
         if waits and intent is not None and isinstance(wish.get("authenticate"), bool):
-            authenticate(work, intent, passes=wish["authenticate"])
+            paying.answer_bank(work, intent, passes=wish["authenticate"])
             waits = False
         # An authentication that failed leaves the session open, and the buyer on our page.
         here = f"{work.origin}/c/pay/{session['id']}"
@@ -55,8 +55,3 @@ def method_for(work: Work, wish: Json) -> str:
         raise missing_parameter("card")
     card = {"number": wish["card"], "exp_month": 12, "exp_year": time.gmtime(work.now).tm_year + 4, "cvc": "123"}
     return str(payment_methods.from_details(work, {"type": "card", "card": card}, "")["id"])
-
-
-def authenticate(work: Work, intent: Json, *, passes: bool) -> None:
-    machine = attempts if intent["object"] == "payment_intent" else setup_intents
-    machine.authenticate(work, intent, passes=passes)

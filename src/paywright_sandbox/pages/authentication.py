@@ -4,7 +4,7 @@ from urllib.parse import urlencode, urlsplit
 
 from ..account import Account
 from ..errors import Json, invalid, no_such
-from ..machine import attempts, setup_intents
+from ..machine.checkout.paying import answer_bank
 from ..machine.checkout.sessions import is_url
 from ..web import WebAnswer, WebRequest, redirect
 from ..work import Work
@@ -33,13 +33,8 @@ async def answer(request: WebRequest) -> WebAnswer:
         if outcome not in ("complete", "fail"):
             raise invalid("Choose to complete or to fail the authentication.", param="outcome")
         if intent["status"] == "requires_action":
-            authenticate(work, intent, passes=outcome == "complete")
+            answer_bank(work, intent, passes=outcome == "complete")
     return way_back(request, intent)
-
-
-def authenticate(work: Work, intent: Json, *, passes: bool) -> None:
-    machine = attempts if intent["object"] == "payment_intent" else setup_intents
-    machine.authenticate(work, intent, passes=passes)
 
 
 def account_of(request: WebRequest) -> Account:

@@ -89,7 +89,6 @@ def line_of(work: Work, session: Json, item: Json) -> OrderLine:
     recurring = price["recurring"]
     each = f"{single} per {interval_text(recurring)}" if recurring else f"{single} each"
     limits = item["adjustable_quantity"]
-    lowest = 1 if len(session["_line_items"]) == 1 else 0
     return OrderLine(
         id=item["id"],
         name=item["description"],
@@ -97,7 +96,7 @@ def line_of(work: Work, session: Json, item: Json) -> OrderLine:
         quantity=item["quantity"],
         amount=money(item["amount_subtotal"], session["currency"]),
         each=each if recurring or item["quantity"] > 1 or limits else None,
-        least=max(limits["minimum"], lowest) if limits else None,
+        least=limits["minimum"] if limits else None,
         most=limits["maximum"] if limits else None,
     )
 

@@ -128,15 +128,21 @@ def check_adjustable(wish: Json | None, quantity: int, at: str) -> None:
 
 
 def change_quantity(session: Json, item_id: str, quantity: int) -> None:
-    """By the buyer, within the limits of an adjustable item."""
+    """By the buyer, within the limits of an adjustable item. 0 leaves it out, but something must be bought."""
     item = next((item for item in session["_line_items"] if item["id"] == item_id), None)
     limits = item["adjustable_quantity"] if item else None
     if item is None or limits is None:
         raise invalid("The quantity of this item cannot be changed.", param="quantity")
-    lowest = max(limits["minimum"], 1 if len(session["_line_items"]) == 1 else 0)
-    if not lowest <= quantity <= limits["maximum"]:
-        raise invalid(f"Choose a quantity between {lowest} and {limits['maximum']}.", param="quantity")
+    if not limits["minimum"] <= quantity <= limits["maximum"]:
+        raise invalid(f"Choose a quantity between {limits['minimum']} and {limits['maximum']}.", param="quantity")
     item["quantity"] = quantity
+    left = bought(session)
+    if not left or (session["mode"] == "subscription" and not any(each["_recurring"] for each in left)):
+        raise invalid("Nothing would be left to buy.", param="quantity")
+
+
+def bought(session: Json) -> list[Json]:
+    return [item for item in session["_line_items"] if item["quantity"]]
 
 
 def shown_item(work: Work, item: Json) -> Json:

@@ -6,7 +6,7 @@ from typing import Literal
 from ...errors import Json, invalid, missing_parameter
 from ...objects.checkout_sessions import customer_details
 from ...work import Work
-from .. import customers, payment_intents, payment_methods, setup_intents
+from .. import attempts, customers, payment_intents, payment_methods, setup_intents
 from . import receipts
 from .finishing import fulfil
 from .sessions import is_email
@@ -168,3 +168,9 @@ def set_up(work: Work, session: Json, method: Json) -> None:
         session["_attempt"],
         {"payment_method": method["id"], "return_url": f"{work.origin}/c/pay/{session['id']}/return"},
     )
+
+
+def answer_bank(work: Work, intent: Json, *, passes: bool) -> None:
+    """The buyer passes or fails the authentication that a payment or setup intent waits for."""
+    machine = attempts if intent["object"] == "payment_intent" else setup_intents
+    machine.authenticate(work, intent, passes=passes)

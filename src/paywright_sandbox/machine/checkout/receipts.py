@@ -7,6 +7,7 @@ from ...work import Work
 from .. import invoice_items, invoices
 from ..collection import adopt_intent
 from ..invoice_lines import waiting_line
+from .lines import bought
 
 
 def is_wanted(session: Json) -> bool:
@@ -24,7 +25,7 @@ def draft(work: Work, session: Json, discounts: list[str]) -> Json:
     """Not announced yet, so that the session's own event can name it."""
     customer = work.require("customer", session["customer"])
     lines = []
-    for item in session["_line_items"]:
+    for item in bought(session):
         made = invoiceitem(
             work.new_id("invoiceitem"),
             work.now,

@@ -11,6 +11,7 @@ from ...objects.checkout_sessions import total_details
 from ...work import Work
 from ..discounts import discount_lines, redeem
 from ..subscriptions import branch, preview_from_checkout
+from .lines import bought
 from .receipts import check_balance
 
 WISHES = "billing_mode description metadata trial_end trial_period_days trial_settings".split()
@@ -30,7 +31,7 @@ def subscription_wish(session: Json, method: str | None = None) -> Json:
     """The parameters of `POST /v1/subscriptions` that this session stands for."""
     given = session["_subscription"]
     wish: Json = {name: given[name] for name in WISHES if name in given}
-    chosen = [({"price": item["price"], "quantity": item["quantity"]}, item) for item in session["_line_items"]]
+    chosen = [({"price": item["price"], "quantity": item["quantity"]}, item) for item in bought(session)]
     wish["items"] = [each for each, item in chosen if item["_recurring"]]
     wish["add_invoice_items"] = [each for each, item in chosen if not item["_recurring"]]
     wish["currency"] = session["currency"]
@@ -50,7 +51,9 @@ def wished_discounts(session: Json) -> list[Json]:
 
 def take_invoice(session: Json, bill: Json) -> None:
     """Its lines are the recurring items in order, what else waited for an invoice, then the one-time items in order."""
-    items = session["_line_items"]
+    for item in session["_line_items"]:
+        put_amounts(item, 0, 0)
+    items = bought(session)
     recurring, once = [item for item in items if item["_recurring"]], [item for item in items if not item["_recurring"]]
     lines = bill["_lines"]
     for item, line in [
