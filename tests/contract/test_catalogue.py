@@ -5,12 +5,14 @@ import re
 from pathlib import Path
 
 import paywright_sandbox
-from paywright_sandbox import cards, fidelity
+from paywright_sandbox import app, cards, fidelity, web
+from paywright_sandbox.account import SETTINGS
 from paywright_sandbox.params import API_VERSION, catalogue
 from paywright_sandbox.routing import ROUTES
 from tests.contract.sdk_parameters import CATALOGUE, catalogue_text
 from tests.contract.sdk_schemas import error_codes, event_types
 
+assert app.SandboxApp
 PACKAGE = Path(paywright_sandbox.__file__).parent
 OURS_ALONE = {"GET /v1/payment_pages/{session}", "POST /v1/payment_pages/{session}/confirm"}
 SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py")))
@@ -67,5 +69,15 @@ def test_fidelity_says_what_the_code_does() -> None:
     assert fidelity.PATH.read_text(encoding="utf-8") == fidelity.as_markdown()
 
 
+def test_the_control_api_is_documented_and_nothing_else_is() -> None:
+    text = (PACKAGE.parents[1] / "docs" / "reference" / "sandbox-control.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"`([A-Z]+ /_sandbox/[^`]*)`", text)) == {key for key in web.ACTS if " /_sandbox/" in key}
+    settings = text.partition("## Settings")[2]
+    assert set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`[^|]*) \|", settings, re.MULTILINE)))) == set(SETTINGS)
+
+
 def test_the_package_imports_neither_paywright_nor_the_sdk() -> None:
-    assert re.findall(r"^\s*(?:from|import) (?:paywright|stripe)\b", SOURCE, re.MULTILINE) == []
+    """The pytest plugin does import the SDK, when a test asks for a client."""
+    imports = r"^\s*(?:from|import) (?:paywright|stripe)\b"
+    guilty = [path.name for path in PACKAGE.rglob("*.py") if re.search(imports, path.read_text("utf-8"), re.MULTILINE)]
+    assert guilty == ["pytest_plugin.py"]

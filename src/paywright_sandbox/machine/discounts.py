@@ -69,7 +69,7 @@ def usable_coupon(work: Work, id: str, *, at: int, currency: str) -> Json:
 def promotion_code_for(work: Work, id: str, *, customer: str, at: int, amount: int, currency: str) -> Json:
     code = work.require("promotion_code", id, "promotion_code")
     if not code["active"]:
-        raise invalid("This promotion code is not active.", param="promotion_code", code="promotion_code_inactive")
+        raise invalid("This promotion code is not active.", param="promotion_code")
     if code["expires_at"] is not None and code["expires_at"] <= at:
         raise invalid("This promotion code has expired.", param="promotion_code", code="coupon_expired")
     if code["max_redemptions"] is not None and code["times_redeemed"] >= code["max_redemptions"]:
@@ -81,7 +81,6 @@ def promotion_code_for(work: Work, id: str, *, customer: str, at: int, amount: i
         raise invalid(
             "This promotion code cannot be redeemed because the associated customer has prior transactions.",
             param="promotion_code",
-            code="customer_has_prior_transactions",
         )
     minimum = limits["minimum_amount"]
     if minimum is not None and (limits["minimum_amount_currency"] != currency or amount < minimum):
