@@ -8,7 +8,6 @@ of one beginning is: `product.granted`, `subscription.started`, then the entries
 from collections.abc import Sequence
 
 import msgspec
-import sqlalchemy as sa
 
 from paywright.catalog import queries as catalog_queries
 from paywright.catalog.actions import pin_inline
@@ -18,18 +17,41 @@ from paywright.kernel.ids import new_id
 from paywright.kernel.model import Customer
 from paywright.kernel.refusals import Refusal
 from paywright.ledger import actions as ledger
-from paywright.outbox.actions import command, lock_customers, mark_changed, record
+from paywright.outbox.actions import command, lock_customers, record
 from paywright.ownership import queries
+from paywright.ownership.changing import apply_change, change_terms, drop_change, plan_change, switch
 from paywright.ownership.defaults import align_later
-from paywright.ownership.model import AskedLine, EndReason, OwnedProduct, ResolvedLine, Source, Subscription
-from paywright.ownership.present import shown
+from paywright.ownership.ending import (
+    CANCEL_SUBSCRIPTION,
+    bought,
+    end,
+    end_before_another,
+    end_orphaned_add_ons,
+    follow_bases,
+    schedule_end,
+)
+from paywright.ownership.model import AskedLine, OwnedProduct, ResolvedLine, Source, Subscription
+from paywright.ownership.record import begin, rewrite, shown_in_event
 from paywright.ownership.rules import Wish, conflict_with_owned, in_the_way, resolve
-from paywright.ownership.tables import owned_products, product_holders, product_line_holders
-from paywright.storage.statements import insert_if_absent
 from paywright.storage.work import Work
 
-CANCEL_SUBSCRIPTION = "cancel_subscription"
-"""The command that ends a subscription at Stripe; `subscriptions` carries it out."""
+__all__ = [
+    "CANCEL_SUBSCRIPTION",
+    "bought",
+    "change_terms",
+    "drop_change",
+    "end",
+    "grant",
+    "own",
+    "plan_change",
+    "reduce",
+    "refresh",
+    "resolved",
+    "schedule_end",
+    "set_access",
+    "settle",
+    "switch",
+]
 
 
 def grant(
@@ -108,59 +130,13 @@ def own(
         checkout_session_id=checkout_session_id,
         line_index=line_index,
     )
-    for other in in_the_way(held, line):
-        _replace(work, environment, other)
-    held_places = _hold_places(work, owned)
-    assert held_places, "the checks above ran under the customer's lock"
-    _insert(work, owned)
-    _announce_beginning(work, environment, owned)
-    _start_items(work, owned)
+    replaced = [_replace(work, environment, other) for other in in_the_way(held, line)]
+    begin(work, environment, owned)
+    for other in replaced:
+        end_orphaned_add_ons(work, environment, other)
+    follow_bases(work, customer)
     align_later(work, customer)
     return owned
-
-
-def _start_items(work: Work, owned: OwnedProduct) -> None:
-    for item_id, included in owned.product.included_items.items():
-        ledger.start_included(
-            work,
-            owned.customer,
-            owned.id,
-            item_id,
-            included.quantity * owned.quantity,
-            repeat=included.period,
-            expires=included.expires,
-            anchor=owned.granted_at,
-            starts_at=owned.granted_at,
-            ends_at=owned.ends_at,
-        )
-
-
-def end(
-    work: Work, environment: Environment, owned: OwnedProduct, reason: EndReason, *, at: int | None = None
-) -> OwnedProduct:
-    """It is over, now or at `at` in the past: its place is free, its included items end as they were sold to. Twice is once."""
-    if owned.ended_at is not None:
-        return owned
-    ended_at = work.now if at is None else at
-    work.execute(owned_products.update().where(_is(work, owned)).values(ended_at=ended_at, end_reason=reason, access=0))
-    for table in (product_line_holders, product_holders):
-        held = table.c.environment_id == work.environment_id, table.c.owned_product_id == owned.id
-        work.execute(table.delete().where(*held, table.c.customer == owned.customer.key))
-    ledger.end_included(work, owned.customer, owned.id, at=ended_at)
-    ended = msgspec.structs.replace(owned, ended_at=ended_at, end_reason=reason, access=False)
-    record(
-        work,
-        "product.ended",
-        {"product": _shown(work, environment, ended), "reason": reason},
-        customer=owned.customer,
-        change="products",
-    )
-    if ended.subscription is not None:
-        facts = {"subscription": _shown(work, environment, ended)["subscription"], "reason": reason}
-        record(work, "subscription.ended", facts, customer=owned.customer, change="products")
-    _end_orphaned_add_ons(work, environment, ended)
-    align_later(work, owned.customer)
-    return ended
 
 
 def reduce(work: Work, environment: Environment, held: Sequence[OwnedProduct], quantity: int) -> None:
@@ -172,8 +148,7 @@ def reduce(work: Work, environment: Environment, held: Sequence[OwnedProduct], q
             end(work, environment, owned, "revoked")
         elif taken > 0:
             left = owned.quantity - taken
-            work.execute(owned_products.update().where(_is(work, owned)).values(quantity=left))
-            mark_changed(work, owned.customer, "products")
+            rewrite(work, owned, quantity=left)
             for item_id, included in owned.product.included_items.items():
                 source = f"revoke:{new_id('rev')}"
                 ledger.change_included(work, owned.customer, owned.id, item_id, included.quantity * left, source=source)
@@ -181,79 +156,68 @@ def reduce(work: Work, environment: Environment, held: Sequence[OwnedProduct], q
 
 
 def settle(work: Work, environment: Environment, customer: Customer) -> None:
-    """Applies the known ends that are due, oldest first. The customer is locked."""
-    due = queries.unsettled(work.connection, work.environment_id, customer, work.now)
-    for owned in sorted(due, key=lambda each: (each.ends_at or 0, each.id)):
-        end(work, environment, owned, "canceled", at=owned.ends_at)
+    """Applies the known ends, changes and losses of access that are due, in the order of time. The customer is locked."""
+    for _ in range(queries.OWNED_MAX):
+        due = queries.unsettled(work.connection, work.environment_id, customer, work.now)
+        if not due:
+            break
+        # A base goes before its add-ons: they end with it, and for that reason.
+        first = min(due, key=lambda each: (each.next_due or 0, each.product.is_add_on, each.id))
+        _apply_due(work, environment, first)
     align_later(work, customer)
 
 
-def bought(work: Work, customer: Customer) -> list[OwnedProduct]:
-    """What the customer owns apart from defaults, which never stand in the way, newest first."""
-    live = queries.live(work.connection, work.environment_id, customer, work.now)
-    return [each for each in live if each.source != "default"]
-
-
-def schedule_end(work: Work, owned: OwnedProduct, ends_at: int | None, *, cancel_at_period_end: bool) -> OwnedProduct:
-    """A known end, or none any more. Access stays until then, and the end is applied on time whether or not anybody looks."""
-    values = {"ends_at": ends_at, "cancel_at_period_end": int(cancel_at_period_end)}
-    work.execute(owned_products.update().where(_is(work, owned)).values(**values))
-    if ends_at != owned.ends_at:
-        ledger.set_end(work, owned.customer, owned.id, ends_at)
-    mark_changed(work, owned.customer, "products")
-    subscription = owned.subscription
-    if subscription is not None:
-        subscription = msgspec.structs.replace(subscription, cancel_at_period_end=cancel_at_period_end)
-    return msgspec.structs.replace(owned, ends_at=ends_at, subscription=subscription)
+def _apply_due(work: Work, environment: Environment, owned: OwnedProduct) -> None:
+    instant = owned.next_due
+    if instant == owned.ends_at:
+        comes_from_base = owned.own_ends_at != owned.ends_at
+        end(work, environment, owned, "base_ended" if comes_from_base else "canceled", at=owned.ends_at)
+    elif instant == owned.changes_at:
+        apply_change(work, environment, owned)
+    else:
+        reason = owned.subscription.status if owned.subscription is not None else "past_due"
+        set_access(work, environment, owned, False, reason)
 
 
 def refresh(work: Work, owned: OwnedProduct, subscription: Subscription) -> OwnedProduct:
     """Status and period as Stripe has them now."""
     if owned.subscription == subscription:
         return owned
-    values = {
-        "status": subscription.status,
-        "current_period_end": subscription.current_period_end,
-        "cancel_at_period_end": int(subscription.cancel_at_period_end),
-    }
-    work.execute(owned_products.update().where(_is(work, owned)).values(**values))
-    mark_changed(work, owned.customer, "products")
+    rewrite(
+        work,
+        owned,
+        status=subscription.status,
+        current_period_end=subscription.current_period_end,
+        cancel_at_period_end=int(subscription.cancel_at_period_end),
+    )
     return msgspec.structs.replace(owned, subscription=subscription)
 
 
-def set_access(work: Work, environment: Environment, owned: OwnedProduct, access: bool, reason: str) -> OwnedProduct:
-    """Access is lost or back: units stay, repeats pause or go on."""
+def set_access(
+    work: Work, environment: Environment, owned: OwnedProduct, access: bool, reason: str, *, until: int | None = None
+) -> OwnedProduct:
+    """Access is lost or back: units stay, repeats pause or go on. `until`: it will be lost then, and that needs nobody to look."""
+    until = until if access else None
+    if owned.access_until != until:
+        rewrite(work, owned, access_until=until)
+        ledger.plan_pause(work, owned.customer, owned.id, until)
+        owned = msgspec.structs.replace(owned, access_until=until)
     if owned.access == access:
         return owned
-    work.execute(owned_products.update().where(_is(work, owned)).values(access=int(access)))
+    rewrite(work, owned, access=int(access))
     (ledger.resume_repeats if access else ledger.pause_repeats)(work, owned.customer, owned.id)
     changed = msgspec.structs.replace(owned, access=access)
-    facts = {"product": _shown(work, environment, changed), "reason": reason}
+    facts = {"product": shown_in_event(work, environment, changed), "reason": reason}
     record(work, "product.access_changed", facts, customer=owned.customer, change="products")
     return changed
 
 
-def _replace(work: Work, environment: Environment, other: OwnedProduct) -> None:
-    if other.is_stripeless_subscription:
-        end(work, environment, other, "replaced")
-        return
-    # What somebody pays for is canceled at Stripe too, after this commit; the place in the line must be free now.
-    assert other.subscription is not None, "a one-time purchase in the line was refused before"
-    command(work, CANCEL_SUBSCRIPTION, other.subscription.id, {"subscription_id": other.subscription.id})
-    end(work, environment, other, "replaced")
-
-
-def _end_orphaned_add_ons(work: Work, environment: Environment, ended: OwnedProduct) -> None:
-    """An add-on ends with the last of its bases, unless it was sold to outlive them."""
-    held = bought(work, ended.customer)
-    catalog = catalog_queries.current(work.connection, work.environment_id)
-    standing = {each.product_id for each in held} | catalog.defaults(ended.customer.type).keys()
-    for add_on in held:
-        bases = add_on.product.add_on_to
-        if bases and add_on.product.ends_with_base and ended.product_id in bases and not standing.intersection(bases):
-            if add_on.is_stripe_backed and add_on.subscription is not None:
-                command(work, CANCEL_SUBSCRIPTION, add_on.subscription.id, {"subscription_id": add_on.subscription.id})
-            end(work, environment, add_on, "base_ended", at=ended.ended_at)
+def _replace(work: Work, environment: Environment, other: OwnedProduct) -> OwnedProduct:
+    if not other.is_stripeless_subscription:
+        # What somebody pays for is canceled at Stripe too, after this commit; the place in the line must be free now.
+        assert other.subscription is not None, "a one-time purchase in the line was refused before"
+        command(work, CANCEL_SUBSCRIPTION, other.subscription.id, {"subscription_id": other.subscription.id})
+    return end_before_another(work, environment, other, "replaced")
 
 
 def _by_the_calendar(line: ResolvedLine, starts: int) -> Subscription | None:
@@ -261,70 +225,4 @@ def _by_the_calendar(line: ResolvedLine, starts: int) -> Subscription | None:
         return None
     return Subscription(
         new_id("sub"), is_stripe_backed=False, status="active", anchor=starts, interval=line.price.interval
-    )
-
-
-def _hold_places(work: Work, owned: OwnedProduct) -> bool:
-    """The places in the product line and of the product, where there is but one. False: somebody holds it."""
-    places: list[tuple[sa.Table, dict[str, str]]] = []
-    if owned.product_id is not None and not owned.product.stackable:
-        places.append((product_holders, {"product_id": owned.product_id}))
-        if owned.product_line is not None and not owned.product.is_add_on:
-            places.append((product_line_holders, {"product_line": owned.product_line}))
-    row = {"environment_id": work.environment_id, "customer": owned.customer.key, "owned_product_id": owned.id}
-    return all(insert_if_absent(work, table, {**row, **place}) for table, place in places)
-
-
-def _insert(work: Work, owned: OwnedProduct) -> None:
-    subscription = owned.subscription
-    of_subscription = (
-        {
-            "subscription_id": subscription.id,
-            "stripe_backed": int(subscription.is_stripe_backed),
-            "status": subscription.status,
-            "anchor": subscription.anchor,
-            "interval": subscription.interval,
-            "current_period_end": subscription.current_period_end,
-            "cancel_at_period_end": int(subscription.cancel_at_period_end),
-        }
-        if subscription is not None
-        else {}
-    )
-    work.execute(
-        owned_products.insert().values(
-            environment_id=work.environment_id,
-            customer=owned.customer.key,
-            id=owned.id,
-            product_id=owned.product_id,
-            version_id=owned.version_id,
-            price_id=owned.price_id,
-            quantity=owned.quantity,
-            source=owned.source,
-            granted_at=owned.granted_at,
-            checkout_session_id=owned.checkout_session_id,
-            line_index=owned.line_index,
-            **of_subscription,
-        )
-    )
-
-
-def _announce_beginning(work: Work, environment: Environment, owned: OwnedProduct) -> None:
-    product = _shown(work, environment, owned)
-    record(work, "product.granted", {"product": product}, customer=owned.customer, change="products")
-    if owned.subscription is not None:
-        trialing = owned.subscription.status == "trialing"
-        event_type = "subscription.trial_started" if trialing else "subscription.started"
-        record(work, event_type, {"subscription": product["subscription"]}, customer=owned.customer, change="products")
-
-
-def _shown(work: Work, environment: Environment, owned: OwnedProduct) -> dict[str, object]:
-    """As an event tells it: no server metadata, no options."""
-    return shown(owned, work.now, catalog=None, currency=environment.default_currency, with_secret_key=False)
-
-
-def _is(work: Work, owned: OwnedProduct) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        owned_products.c.environment_id == work.environment_id,
-        owned_products.c.customer == owned.customer.key,
-        owned_products.c.id == owned.id,
     )

@@ -71,8 +71,26 @@ class Subscription(msgspec.Struct, frozen=True):
         return boundary(self.anchor, self.period, boundaries_passed(self.anchor, self.period, now) + 1)
 
 
+class PendingChange(msgspec.Struct, frozen=True):
+    """
+    What this purchase becomes at `at`, the end of its period: another product of the line, or other terms of the same one.
+
+    `successor_id` is the id the next owned product will have; None when the same one goes on, and when it is Stripe that makes the change.
+    """
+
+    product_id: str
+    version_id: str
+    price_id: str
+    quantity: int
+    at: int
+    successor_id: str | None = None
+
+
 class OwnedProduct(msgspec.Struct, frozen=True):
-    """`product_id` None: an inline product. `ends_at` is a known end still to come; `ended_at` says it has happened."""
+    """
+    `product_id` None: an inline product. `ends_at` is a known end still to come, its own (`own_ends_at`) or that of its last base; `ended_at` says
+    it has happened. `access_until`: access is lost then, unless the money comes. `items_anchor` None: repeats are counted from `granted_at`.
+    """
 
     id: str
     customer: Customer
@@ -90,6 +108,33 @@ class OwnedProduct(msgspec.Struct, frozen=True):
     subscription: Subscription | None = None
     checkout_session_id: str | None = None
     line_index: int | None = None
+    own_ends_at: int | None = None
+    access_until: int | None = None
+    items_anchor: int | None = None
+    pending_change: PendingChange | None = None
+
+    @property
+    def repeats_from(self) -> int:
+        """The anchor of its included items; a switch within one interval keeps the one of the product before."""
+        return self.granted_at if self.items_anchor is None else self.items_anchor
+
+    @property
+    def changes_at(self) -> int | None:
+        """When the calendar makes a pending change; at Stripe it is Stripe that says when it is done."""
+        if self.pending_change is None or self.is_stripe_backed:
+            return None
+        return self.pending_change.at
+
+    @property
+    def leaves_at(self) -> int | None:
+        """When the calendar puts another product in its place: its included items end then."""
+        return self.changes_at if self.pending_change is not None and self.pending_change.successor_id else None
+
+    @property
+    def next_due(self) -> int | None:
+        """The first instant at which something known happens to it."""
+        instants = (self.ends_at, self.changes_at, self.access_until if self.access else None)
+        return min((each for each in instants if each is not None), default=None)
 
     @property
     def product_line(self) -> str | None:

@@ -108,5 +108,17 @@ def _subscription_shown(owned: OwnedProduct, now: int) -> dict[str, Any] | None:
         "status": "canceled" if ended else subscription.status,
         "current_period_end": rfc3339_or_none(owned.ended_at if ended else subscription.period_end(now)),
         "cancel_at_period_end": subscription.cancel_at_period_end,
-        "pending_change": None,
+        "pending_change": None if ended else _pending_change_shown(owned),
+    }
+
+
+def _pending_change_shown(owned: OwnedProduct) -> dict[str, Any] | None:
+    change = owned.pending_change
+    if change is None:
+        return None
+    return {
+        "to_product_id": change.product_id,
+        "price_id": change.price_id,
+        "quantity": change.quantity,
+        "at": rfc3339(change.at),
     }

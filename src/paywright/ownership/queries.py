@@ -7,7 +7,8 @@ from sqlalchemy.engine import Connection
 
 from paywright.catalog.queries import product_versions_of
 from paywright.kernel.model import Customer
-from paywright.ownership.model import OwnedProduct, Subscription
+from paywright.ownership.model import OwnedProduct, PendingChange, Subscription
+from paywright.ownership.succession import as_of
 from paywright.ownership.tables import owned_products
 
 OWNED_MAX = 1_000
@@ -15,16 +16,31 @@ OWNED_MAX = 1_000
 
 
 def live(connection: Connection, environment_id: str, customer: Customer, now: int) -> list[OwnedProduct]:
-    """Newest first."""
+    """Newest first, as they are at `now`: known ends, changes and losses of access count on time."""
     ends_at = owned_products.c.ends_at
     where = _of(environment_id, customer) & owned_products.c.ended_at.is_(None) & (ends_at.is_(None) | (ends_at > now))
-    return _select(connection, environment_id, where)
+    found = _select(connection, environment_id, where)
+    coming = {each.pending_change.version_id for each in found if each.pending_change is not None}
+    versions = product_versions_of(connection, environment_id, sorted(coming))
+    shown = [
+        as_of(each, now, None if each.pending_change is None else versions[each.pending_change.version_id].product)
+        for each in found
+    ]
+    return sorted(shown, key=lambda each: (each.granted_at, each.id), reverse=True)
 
 
 def unsettled(connection: Connection, environment_id: str, customer: Customer, now: int) -> list[OwnedProduct]:
-    """Those whose known end is here but not yet applied, newest first."""
-    where = _of(environment_id, customer) & owned_products.c.ended_at.is_(None) & (owned_products.c.ends_at <= now)
-    return _select(connection, environment_id, where)
+    """Those to which something known happens by now that is not yet applied, as they stand in the database, newest first."""
+    return _select(connection, environment_id, _of(environment_id, customer) & _is_due(now))
+
+
+def _is_due(now: int) -> sa.ColumnElement[bool]:
+    columns = owned_products.c
+    return columns.ended_at.is_(None) & sa.or_(
+        columns.ends_at <= now,
+        (columns.change_at <= now) & (columns.stripe_backed == 0),
+        (columns.access_until <= now) & (columns.access == 1),
+    )
 
 
 def owned_product(
@@ -33,6 +49,11 @@ def owned_product(
     """Ended ones too."""
     found = _select(connection, environment_id, _of(environment_id, customer) & (owned_products.c.id == owned_id))
     return found[0] if found else None
+
+
+def ever(connection: Connection, environment_id: str, customer: Customer) -> list[OwnedProduct]:
+    """Ended ones too, newest first."""
+    return _select(connection, environment_id, _of(environment_id, customer))
 
 
 def of_subscription(connection: Connection, environment_id: str, subscription_id: str) -> list[OwnedProduct]:
@@ -49,14 +70,10 @@ def of_checkout_session(connection: Connection, environment_id: str, checkout_se
 def customers_with_due_ends(
     connection: Connection, environment_id: str, now: int, *, limit: int = 100
 ) -> list[Customer]:
-    """Whose products end by now: the worker makes the pushes come on time."""
+    """Whose products end, change or lose access by now: the worker makes the pushes come on time."""
     rows = connection.execute(
         sa.select(owned_products.c.customer)
-        .where(
-            owned_products.c.environment_id == environment_id,
-            owned_products.c.ended_at.is_(None),
-            owned_products.c.ends_at <= now,
-        )
+        .where(owned_products.c.environment_id == environment_id, _is_due(now))
         .distinct()
         .order_by(owned_products.c.customer)
         .limit(limit)
@@ -107,6 +124,23 @@ def _owned(row: Any, product: Any) -> OwnedProduct:
         subscription=_subscription(row),
         checkout_session_id=row.checkout_session_id,
         line_index=row.line_index,
+        own_ends_at=row.own_ends_at,
+        access_until=row.access_until,
+        items_anchor=row.items_anchor,
+        pending_change=_pending_change(row),
+    )
+
+
+def _pending_change(row: Any) -> PendingChange | None:
+    if row.change_at is None:
+        return None
+    return PendingChange(
+        product_id=row.change_product_id,
+        version_id=row.change_version_id,
+        price_id=row.change_price_id,
+        quantity=row.change_quantity,
+        at=row.change_at,
+        successor_id=row.change_owned_id,
     )
 
 

@@ -29,7 +29,10 @@ owned_products = Table(
     Column("source", Ident, nullable=False),
     Column("granted_at", Instant, nullable=False),
     Column("access", Flag, nullable=False, server_default="1"),
-    Column("ends_at", Instant),
+    Column("access_until", Instant, comment="access is lost then: the days of grace"),
+    Column("items_anchor", Instant, comment="null: granted_at"),
+    Column("ends_at", Instant, comment="own_ends_at, or the end of the last base when that is sooner"),
+    Column("own_ends_at", Instant),
     Column("ended_at", Instant),
     Column("end_reason", Ident),
     Column("subscription_id", Ident, comment="Stripe's id, or ours for one without Stripe"),
@@ -39,6 +42,14 @@ owned_products = Table(
     Column("interval", Ident),
     Column("current_period_end", Instant),
     Column("cancel_at_period_end", Flag, nullable=False, server_default="0"),
+    Column("change_at", Instant, comment="a switch to come, at the end of the period"),
+    Column("change_product_id", Ident),
+    Column("change_version_id", Ident),
+    Column("change_price_id", Ident),
+    Column("change_quantity", BigInteger),
+    Column(
+        "change_owned_id", Ident, comment="of the owned product to come; null: the same goes on, or Stripe changes it"
+    ),
     Column("checkout_session_id", Ident),
     Column("line_index", Integer),
     CheckConstraint("quantity >= 1", name="quantity"),
@@ -46,12 +57,15 @@ owned_products = Table(
     Index("ix_owned_products_product_id", "environment_id", "product_id"),
     Index("ix_owned_products_subscription_id", "environment_id", "subscription_id"),
     Index("uq_owned_products_line", "environment_id", "checkout_session_id", "line_index", unique=True),
-    Index(
-        "ix_owned_products_due",
-        "environment_id",
-        "ends_at",
-        postgresql_where=text("ended_at IS NULL AND ends_at IS NOT NULL"),
-        sqlite_where=text("ended_at IS NULL AND ends_at IS NOT NULL"),
+    *(
+        Index(
+            f"ix_owned_products_{column}",
+            "environment_id",
+            column,
+            postgresql_where=text(f"ended_at IS NULL AND {column} IS NOT NULL"),
+            sqlite_where=text(f"ended_at IS NULL AND {column} IS NOT NULL"),
+        )
+        for column in ("ends_at", "change_at", "access_until")
     ),
 )
 

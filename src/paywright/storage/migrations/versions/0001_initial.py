@@ -180,6 +180,12 @@ def upgrade() -> None:
         ),
         sa.Column("stripe_customer_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
         sa.Column(
+            "buyer_email",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=True,
+            comment="trimmed, lower case: a guest's way back to what they bought",
+        ),
+        sa.Column(
             "stripe_payment_intent_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True
         ),
         sa.Column(
@@ -207,6 +213,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("environment_id", "id", name=op.f("pk_checkout_sessions")),
     )
     with op.batch_alter_table("checkout_sessions", schema=None) as batch_op:
+        batch_op.create_index("ix_checkout_sessions_buyer_email", ["environment_id", "buyer_email"], unique=False)
         batch_op.create_index(
             "ix_checkout_sessions_customer", ["environment_id", "customer", "created_at"], unique=False
         )
@@ -698,7 +705,15 @@ def upgrade() -> None:
         sa.Column("source", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
         sa.Column("granted_at", sa.BigInteger(), nullable=False),
         sa.Column("access", sa.Integer(), server_default="1", nullable=False),
-        sa.Column("ends_at", sa.BigInteger(), nullable=True),
+        sa.Column("access_until", sa.BigInteger(), nullable=True, comment="access is lost then: the days of grace"),
+        sa.Column("items_anchor", sa.BigInteger(), nullable=True, comment="null: granted_at"),
+        sa.Column(
+            "ends_at",
+            sa.BigInteger(),
+            nullable=True,
+            comment="own_ends_at, or the end of the last base when that is sooner",
+        ),
+        sa.Column("own_ends_at", sa.BigInteger(), nullable=True),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
         sa.Column("end_reason", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
         sa.Column(
@@ -713,6 +728,17 @@ def upgrade() -> None:
         sa.Column("interval", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
         sa.Column("current_period_end", sa.BigInteger(), nullable=True),
         sa.Column("cancel_at_period_end", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("change_at", sa.BigInteger(), nullable=True, comment="a switch to come, at the end of the period"),
+        sa.Column("change_product_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
+        sa.Column("change_version_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
+        sa.Column("change_price_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
+        sa.Column("change_quantity", sa.BigInteger(), nullable=True),
+        sa.Column(
+            "change_owned_id",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=True,
+            comment="of the owned product to come; null: the same goes on, or Stripe changes it",
+        ),
         sa.Column("checkout_session_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
         sa.Column("line_index", sa.Integer(), nullable=True),
         sa.CheckConstraint(
@@ -723,7 +749,21 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("owned_products", schema=None) as batch_op:
         batch_op.create_index(
-            "ix_owned_products_due",
+            "ix_owned_products_access_until",
+            ["environment_id", "access_until"],
+            unique=False,
+            postgresql_where=sa.text("ended_at IS NULL AND access_until IS NOT NULL"),
+            sqlite_where=sa.text("ended_at IS NULL AND access_until IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_owned_products_change_at",
+            ["environment_id", "change_at"],
+            unique=False,
+            postgresql_where=sa.text("ended_at IS NULL AND change_at IS NOT NULL"),
+            sqlite_where=sa.text("ended_at IS NULL AND change_at IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_owned_products_ends_at",
             ["environment_id", "ends_at"],
             unique=False,
             postgresql_where=sa.text("ended_at IS NULL AND ends_at IS NOT NULL"),
