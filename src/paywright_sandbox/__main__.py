@@ -3,12 +3,13 @@
 import argparse
 import asyncio
 import json
+import sqlite3
 import sys
 import threading
 
 from .engine import Engine
 from .server import AnnouncingServer, configured, listening_socket, url_of
-from .store import Store
+from .store import FileInUse, Store
 
 
 def arguments() -> argparse.Namespace:
@@ -30,7 +31,10 @@ def main() -> None:
         listener = listening_socket(wish.host, wish.port)
     except OSError as error:
         sys.exit(f"cannot listen on {wish.host}:{wish.port}: {error.strerror}")
-    store = Store(wish.data, None if wish.seed is None else str(wish.seed))
+    try:
+        store = Store(wish.data, None if wish.seed is None else str(wish.seed))
+    except (FileInUse, sqlite3.Error) as error:
+        sys.exit(f"cannot keep data in {wish.data}: {error}")
     ready = threading.Event()
     engine = Engine(store)
     engine.origin = url_of(listener, wish.host)

@@ -29,6 +29,24 @@ CREATE TABLE IF NOT EXISTS idempotency (account TEXT NOT NULL, id TEXT NOT NULL,
 TABLES = ("objects", "events", "deliveries", "due", "idempotency")
 
 
+def opened(path: str) -> sqlite3.Connection:
+    """Ours alone while we run: another process would work from a memory of its own. Raises FileInUse, or sqlite3.Error."""
+    file = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=1)
+    try:
+        file.executescript("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")
+        file.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
+    except sqlite3.OperationalError as error:
+        file.close()
+        if "locked" in str(error):
+            raise FileInUse(f"{path} is in use by another sandbox") from error
+        raise
+    return file
+
+
+class FileInUse(OSError):
+    """Two sandboxes cannot share one file."""
+
+
 class Store:
     def __init__(self, path: str | None = None, seed: str | None = None) -> None:
         """Without a path everything is in memory. A seed holds for the accounts made from now on."""
@@ -39,8 +57,7 @@ class Store:
         self.position = 0
         self.file: sqlite3.Connection | None = None
         if path:
-            self.file = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            self.file.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" + SCHEMA)
+            self.file = opened(path)
             self.load(self.file)
         if not self.accounts:
             self.create_account(name="the shop")

@@ -216,3 +216,16 @@ def test_a_port_that_is_taken_is_a_sentence() -> None:
         )
     assert done.returncode == 1
     assert done.stderr.startswith("cannot listen on 127.0.0.1")
+
+
+@pytest.mark.parametrize("kind", ["taken", "no database"])
+def test_a_file_that_cannot_be_used_is_a_sentence(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "sandbox.db"
+    if kind == "no database":
+        path.write_bytes(b"something else entirely" * 100)
+    with Sandbox(path=str(path) if kind == "taken" else None):
+        command = [sys.executable, "-m", "paywright_sandbox", "--data", str(path)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"cannot keep data in {path}: ")
+    assert len(done.stderr.splitlines()) == 1
