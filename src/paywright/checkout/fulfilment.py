@@ -16,6 +16,7 @@ from paywright.customers.actions import owner, remember
 from paywright.engine.app import App
 from paywright.environments import queries as environment_queries
 from paywright.environments.model import Environment
+from paywright.invoices import actions as invoices
 from paywright.kernel.model import normal_address
 from paywright.kernel.refusals import Refusal
 from paywright.outbox.actions import command, lock_customers, open_incident
@@ -39,7 +40,7 @@ def root_of(stripe_checkout_session_id: str) -> str:
 
 
 def fetch(app: App, environment: Environment, stripe_checkout_session_id: str) -> Fetched:
-    """The session as it is now, with its payment and subscription fetched beside it under their own roots."""
+    """The session as it is now, with its payment, subscription and first invoice fetched beside it under their own roots."""
     root = root_of(stripe_checkout_session_id)
     with app.work(environment.id) as work:
         number = next_fetch(work, root)
@@ -55,6 +56,8 @@ def fetch(app: App, environment: Environment, stripe_checkout_session_id: str) -
         related.append(payments.fetch(app, environment, facts.payment_intent_id))
     if facts.subscription_id is not None:
         related.append(subscriptions.fetch(app, environment, facts.subscription_id))
+        if facts.invoice_id is not None:  # Its payment, should no delivery ever tell of it.
+            related.append(invoices.fetch(app, environment, facts.invoice_id, then=("payment_intent",)))
     return Fetched(root, number, found, related=tuple(related))
 
 
@@ -124,6 +127,8 @@ def _apply_related(work: Work, session: CheckoutSession, facts: CheckoutFacts, f
     for related in fetched.related:
         if related.root == payments.root_of(facts.payment_intent_id or ""):
             payments.apply(work, related, customer=session.customer)
+        elif related.root == invoices.root_of(facts.invoice_id or ""):
+            invoices.apply(work, related)
         else:
             subscriptions.apply(work, related)
     if facts.payment_status == "no_payment_required" and facts.status == "complete" and facts.payment_intent_id is None:

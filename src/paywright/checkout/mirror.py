@@ -25,5 +25,6 @@ def checkout_facts(found: dict[str, Any]) -> CheckoutFacts:
         stripe_customer_id=id_of(found.get("customer")),
         payment_intent_id=id_of(found.get("payment_intent")),
         subscription_id=id_of(found.get("subscription")),
+        invoice_id=id_of(found.get("invoice")),
         email=details.get("email"),
     )

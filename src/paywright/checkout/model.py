@@ -91,6 +91,7 @@ class CheckoutFacts(msgspec.Struct, frozen=True):
     stripe_customer_id: str | None
     payment_intent_id: str | None
     subscription_id: str | None
+    invoice_id: str | None
     email: str | None
 
     @property
