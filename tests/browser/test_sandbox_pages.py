@@ -324,3 +324,23 @@ def test_the_console_shows_what_happened(
     page.get_by_role("button", name="31 days").click()
     expect(page.get_by_role("heading", name="What comes next")).to_be_visible()
     screenshot("clock")
+
+
+UNNAMED = """
+[...document.querySelectorAll('input:not([type=hidden]), select, button:not([aria-hidden]), a')]
+  .filter(e => !(e.labels && e.labels.length) && !e.textContent.trim() && !e.getAttribute('aria-label'))
+  .map(e => e.outerHTML)
+"""
+
+
+def test_every_control_has_a_name_and_headings_come_in_order(page: Page, opened: Any, shop: Shop) -> None:
+    session = opened(allow_promotion_codes=True, billing_address_collection="required")
+    for path in (f"/c/pay/{session.id}", f"/dashboard/{shop.account_id}", f"/dashboard/{shop.account_id}/clock"):
+        page.goto(f"{shop.url}{path}")
+        assert page.evaluate(UNNAMED) == []
+        assert page.locator("h1").count() == 1
+        assert page.locator("main").count() == 1
+        assert page.locator("html").get_attribute("lang") == "en"
+        levels = page.evaluate("[...document.querySelectorAll('h1, h2, h3')].map(e => Number(e.tagName[1]))")
+        assert levels[0] == 1
+        assert max(levels) <= 2

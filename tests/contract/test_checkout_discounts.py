@@ -144,3 +144,26 @@ def test_a_coupon_used_up_meanwhile_is_refused_when_paying(v1: Any, shop: Shop) 
     paid(shop, first)
     shop.control("POST", f"checkout/{second.id}/pay", {"card": CARD}, status=400)
     assert v1.checkout.sessions.retrieve(second.id).status == "open"
+
+
+def test_a_declined_order_made_free_by_a_code_lets_its_intent_go(v1: Any, shop: Shop) -> None:
+    coupon = v1.coupons.create({"percent_off": 100, "duration": "once"})
+    v1.promotion_codes.create({"promotion": {"type": "coupon", "coupon": coupon.id}, "code": "FREE"})
+    session = opened(v1, allow_promotion_codes=True)
+    shop.control("POST", f"checkout/{session.id}/pay", {"card": "4000000000000002"}, status=402)
+    after = shop.control("POST", f"checkout/{session.id}/pay", {"promotion_code": "FREE"})["session"]
+    assert (after["payment_status"], after["payment_intent"]) == ("no_payment_required", None)
+    assert shop.events()[-2:] == ["payment_intent.canceled", "checkout.session.completed"]
+
+
+def test_a_subscription_paid_from_the_balance_saves_the_card(v1: Any, shop: Shop) -> None:
+    customer = v1.customers.create({"email": "ann@example.com"})
+    session = opened(v1, mode="subscription", line_items=[monthly()], customer=customer.id)
+    shop.control("POST", f"checkout/{session.id}/pay", {"card": "4000000000000002"}, status=402)
+    v1.customers.update(customer.id, {"balance": -1500})
+    after = paid(shop, session)["session"]
+    assert (after["payment_status"], after["amount_total"]) == ("no_payment_required", 1000)
+    assert v1.customers.retrieve(customer.id).balance == -500
+    assert v1.subscriptions.retrieve(after["subscription"]).status == "active"
+    assert "setup_intent.succeeded" in shop.events()
+    assert [found.status for found in v1.payment_intents.list().data] == ["canceled"]

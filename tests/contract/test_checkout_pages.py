@@ -228,3 +228,19 @@ def test_a_fixed_quantity_cannot_be_changed(v1: Any, browser: httpx.Client) -> N
     [item] = v1.checkout.sessions.line_items.list(session.id).data
     assert sent(browser, session, "/quantity", **{f"quantity[{item.id}]": "0"}).status_code == 400
     assert v1.checkout.sessions.retrieve(session.id).amount_total == 1500
+
+
+def test_an_order_changed_during_3ds_is_not_completed_by_the_old_amount(
+    v1: Any, shop: Shop, browser: httpx.Client
+) -> None:
+    adjustable = {"adjustable_quantity": {"enabled": True, "minimum": 1, "maximum": 5}}
+    session = opened(v1, line_items=[inline(1000, **adjustable)])
+    [item] = v1.checkout.sessions.line_items.list(session.id).data
+    asked = sent(browser, session, number="4000002760003184").headers["location"]
+    sent(browser, session, "/quantity", **{f"quantity[{item.id}]": "3"})
+    assert "Nothing to authenticate" in browser.get(asked).text
+    assert shop.events()[-1] == "payment_intent.canceled"
+    assert v1.checkout.sessions.retrieve(session.id).payment_intent is None
+    sent(browser, session)
+    after = v1.checkout.sessions.retrieve(session.id, {"expand": ["payment_intent"]})
+    assert (after.payment_status, after.payment_intent.amount_received) == ("paid", 3000)

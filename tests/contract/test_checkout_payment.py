@@ -384,3 +384,13 @@ def test_the_methods_follow_the_currency(v1: Any) -> None:
     assert types("usd", 1500) == ["card", "us_bank_account"]
     assert types("eur", 1500) == ["card", "sepa_debit"]
     assert types("jpy", 1500) == ["card"]
+
+
+def test_an_intent_the_app_canceled_is_replaced_and_does_not_stop_time(v1: Any, shop: Shop) -> None:
+    first, second = opened(v1), opened(v1)
+    for session in (first, second):
+        shop.control("POST", f"checkout/{session.id}/pay", {"card": "4000000000000002"}, status=402)
+        v1.payment_intents.cancel(v1.checkout.sessions.retrieve(session.id).payment_intent)
+    assert paid(shop, first)["session"]["payment_status"] == "paid"
+    shop.advance("25h")
+    assert v1.checkout.sessions.retrieve(second.id).status == "expired"

@@ -5,8 +5,8 @@ from typing import Any
 from ..account import Account
 from ..errors import ApiError, Json, no_such
 from ..machine.checkout import codes, lines, paying
+from ..machine.checkout.attempt import reprice
 from ..machine.checkout.sessions import success_url
-from ..machine.checkout.totals import price_session
 from ..web import WebAnswer, WebRequest, redirect
 from ..work import Work
 from .buyer import NOTHING_TYPED, buyer_of, debit_accounts, method_of, placed, problems, test_cards, typed
@@ -56,8 +56,7 @@ async def change_quantity(request: WebRequest) -> WebAnswer:
             for item_id, text in (wishes if isinstance(wishes, dict) else {}).items():
                 quantity = int(text) if isinstance(text, str) and text.isascii() and text.isdigit() else -1
                 lines.change_quantity(session, item_id, quantity)
-            price_session(work, session)
-            work.save(session)
+            reprice(work, session)
     except ApiError as refusal:
         return checkout_page(request, values, {"quantity": refusal.message}, status=refusal.status)
     return checkout_page(request, values, {})

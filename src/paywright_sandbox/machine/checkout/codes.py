@@ -2,8 +2,8 @@
 
 from ...errors import Json, invalid
 from ...work import Work
+from .attempt import reprice
 from .sessions import discount_shown
-from .totals import price_session
 
 
 def use_code(work: Work, session: Json, text: str) -> None:
@@ -27,5 +27,4 @@ def drop_code(work: Work, session: Json) -> None:
 
 def put(work: Work, session: Json, discounts: list[Json]) -> None:
     session["discounts"] = discounts
-    price_session(work, session)
-    work.save(session)
+    reprice(work, session)

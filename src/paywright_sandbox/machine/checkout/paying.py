@@ -8,6 +8,7 @@ from ...objects.checkout_sessions import customer_details
 from ...work import Work
 from .. import attempts, customers, payment_intents, payment_methods, setup_intents
 from . import receipts
+from .attempt import fitting_attempt, let_go, remember
 from .finishing import fulfil
 from .sessions import is_email
 from .totals import price_session
@@ -53,6 +54,9 @@ def confirm(work: Work, id: str, method_id: str | None, buyer: Buyer) -> Json:
     Raises the 402 of a decline, keeping the work: the session stays open on the same intent.
     """
     session = open_session(work, id)
+    if session["mode"] != "setup":
+        # The customer's balance, or a coupon, may have changed since the page was opened.
+        price_session(work, session)
     need = need_of(session)
     method = None
     if need != "nothing":
@@ -63,10 +67,8 @@ def confirm(work: Work, id: str, method_id: str | None, buyer: Buyer) -> Json:
     meet(work, session, buyer, method)
     if method is not None and method["customer"] is None:
         fill_billing(work, method, session["customer_details"])
-    if session["mode"] != "setup":
-        # The customer's balance, or a coupon, may have changed since the page was opened.
-        price_session(work, session)
     if method is None:
+        let_go(work, session)
         fulfil(work, session, None)
     elif need == "payment":
         pay(work, session, method)
@@ -126,48 +128,40 @@ def needs_customer(session: Json) -> bool:
 
 
 def pay(work: Work, session: Json, method: Json) -> None:
-    intent_id = session["_attempt"] or begin(work, session)
-    intent = work.require("payment_intent", intent_id)
+    intent = fitting_attempt(work, session, "payment_intent") or begin_payment(work, session)
     if intent["amount"] != session["_due"]:
-        payment_intents.update(work, intent_id, {"amount": session["_due"]})
-    payment_intents.confirm(
-        work,
-        intent_id,
-        {"payment_method": method["id"], "return_url": f"{work.origin}/c/pay/{session['id']}/return"},
-    )
+        payment_intents.update(work, intent["id"], {"amount": session["_due"]})
+    payment_intents.confirm(work, intent["id"], confirmation(work, session, method))
 
 
-def begin(work: Work, session: Json) -> str:
-    """The Payment Intent of the first attempt; later attempts use it again."""
-    wish = {name: session["_intent"][name] for name in INTENT_DATA if name in session.get("_intent", {})}
+def begin_payment(work: Work, session: Json) -> Json:
+    wish = {name: session["_intent"][name] for name in INTENT_DATA if name in session["_intent"]}
     if session["mode"] == "subscription":
         wish = {"setup_future_usage": "off_session", "description": "Subscription creation"}
     if session["customer"]:
         wish["customer"] = session["customer"]
     wish.update(amount=session["_due"], currency=session["currency"])
     intent = payment_intents.create(work, wish, owner=session["id"])
-    session["_attempt"] = intent["id"]
-    if session["mode"] == "payment":
-        session["payment_intent"] = intent["id"]
-    work.save(session)
-    return str(intent["id"])
+    remember(work, session, intent)
+    return intent
 
 
 def set_up(work: Work, session: Json, method: Json) -> None:
-    if session["_attempt"] is None:
-        wish = {name: session["_intent"][name] for name in ("description", "metadata") if name in session["_intent"]}
-        if session["customer"]:
-            wish["customer"] = session["customer"]
-        intent = setup_intents.create(work, {**wish, "usage": "off_session"}, owner=session["id"])
-        session["_attempt"] = intent["id"]
-        if session["mode"] == "setup":
-            session["setup_intent"] = intent["id"]
-        work.save(session)
-    setup_intents.confirm(
-        work,
-        session["_attempt"],
-        {"payment_method": method["id"], "return_url": f"{work.origin}/c/pay/{session['id']}/return"},
-    )
+    intent = fitting_attempt(work, session, "setup_intent") or begin_setup(work, session)
+    setup_intents.confirm(work, intent["id"], confirmation(work, session, method))
+
+
+def begin_setup(work: Work, session: Json) -> Json:
+    wish = {name: session["_intent"][name] for name in ("description", "metadata") if name in session["_intent"]}
+    if session["customer"]:
+        wish["customer"] = session["customer"]
+    intent = setup_intents.create(work, {**wish, "usage": "off_session"}, owner=session["id"])
+    remember(work, session, intent)
+    return intent
+
+
+def confirmation(work: Work, session: Json, method: Json) -> Json:
+    return {"payment_method": method["id"], "return_url": f"{work.origin}/c/pay/{session['id']}/return"}
 
 
 def answer_bank(work: Work, intent: Json, *, passes: bool) -> None:

@@ -9,8 +9,8 @@ from ...errors import Json, invalid, missing_parameter, not_implemented
 from ...money import currency_of
 from ...objects import checkout_sessions as objects
 from ...work import Work
-from .. import payment_intents, setup_intents
 from ..due import due
+from .attempt import let_go
 from .lines import line_items
 from .totals import price_session
 
@@ -275,10 +275,7 @@ def end(work: Work, session: Json) -> Json:
     work.unschedule(session["id"], "session_expire")
     session["status"], session["url"] = "expired", None
     work.save(session)
-    attempt = work.any(session["_attempt"]) if session["_attempt"] else None
-    if attempt is not None:
-        cancel = payment_intents.cancel if attempt["object"] == "payment_intent" else setup_intents.cancel
-        cancel(work, attempt["id"])
+    let_go(work, session)
     work.emit("checkout.session.expired", session)
     return session
 
