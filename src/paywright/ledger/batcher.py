@@ -38,7 +38,7 @@ class Lane:
     """One connection's queue. `run` commits one batch and answers one outcome per call, in the order it left them in."""
 
     def __init__(self, run: RunBatch) -> None:
-        self._run = run
+        self.run = run
         self._lock = threading.Lock()
         self._waiting: deque[tuple[str, Call]] = deque()
         self._is_busy = False
@@ -101,7 +101,7 @@ class Lane:
     def _run_batch(self, environment_id: str, calls: list[Call]) -> None:
         first, _twins = without_twins(calls)
         try:
-            outcomes = self._run(environment_id, first)
+            outcomes = self.run(environment_id, first)
         except BatchFailed:
             outcomes = [None] * len(first)
         except ConnectionLost:
@@ -119,11 +119,11 @@ class Batcher:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._lanes = [Lane(self._runner()) for _ in range(LANES[app.database.dialect])]
+        self.lanes = [Lane(self._runner()) for _ in range(LANES[app.database.dialect])]
         self._closers: list[Callable[[], None]] = []
 
     def do(self, environment_id: str, call: Call) -> Answer:
-        lane = self._lanes[hash(call.customer) % len(self._lanes)]
+        lane = self.lanes[hash(call.customer) % len(self.lanes)]
         if not lane.submit(environment_id, call):
             return Answer(Refusal("unavailable"))
         if call.error is not None:

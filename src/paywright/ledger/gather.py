@@ -36,13 +36,15 @@ class Link:
         self._loop = loop
         self._session = postgres.Session(app.database)
         self._pgconn: pq.abc.PGconn | None = None
+        self._socket = -1
         self._done: Callable[[pq.abc.PGconn | None, BaseException | None], None] | None = None
 
     async def connect(self, threads: ThreadPoolExecutor) -> None:
         if self._pgconn is None:
             self._pgconn = await self._loop.run_in_executor(threads, self._session.pgconn)
             self._pgconn.nonblocking = 1
-            self._loop.add_reader(self._pgconn.socket, self._readable)
+            self._socket = self._pgconn.socket  # libpq forgets it when the connection is lost.
+            self._loop.add_reader(self._socket, self._readable)
 
     @property
     def is_connected(self) -> bool:
@@ -65,13 +67,13 @@ class Link:
     def _flush(self) -> None:
         assert self._pgconn is not None
         if self._pgconn.flush():
-            self._loop.add_writer(self._pgconn.socket, self._writable)
+            self._loop.add_writer(self._socket, self._writable)
 
     def _writable(self) -> None:
         assert self._pgconn is not None
         try:
             if not self._pgconn.flush():
-                self._loop.remove_writer(self._pgconn.socket)
+                self._loop.remove_writer(self._socket)
         except Exception as error:  # noqa: BLE001
             self._lose(error)
 
@@ -95,8 +97,8 @@ class Link:
 
     def close(self) -> None:
         if self._pgconn is not None:
-            self._loop.remove_reader(self._pgconn.socket)
-            self._loop.remove_writer(self._pgconn.socket)
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
             self._pgconn = None
         self._session.close()
 
@@ -200,7 +202,11 @@ class PostgresLane(Lane):
             self._send(environment_id, calls)
 
     def _send(self, environment_id: str, calls: list[Call]) -> None:
-        batch = postgres.Batch(environment_id, self._app.wall(), calls)
+        try:
+            batch = postgres.Batch(environment_id, self._app.wall(), calls)
+        except BatchFailed as error:
+            self._ended(calls, None, error)
+            return
 
         def done(pgconn: pq.abc.PGconn | None, error: BaseException | None) -> None:
             faults.point("after commit")

@@ -83,8 +83,8 @@ def increase_call(
     actor: str | None = None,
 ) -> Call:
     assert 1 <= quantity <= QUANTITY_MAX, quantity
-    # An instant before 1970 has passed as well; 0 means never in a call.
-    expiry = 0 if expires_at is None else max(1, expires_at)
+    # 0 means never in a call; 1970 and before has passed all the same.
+    expiry = 0 if expires_at is None else (expires_at if expires_at > 0 else -1)
     return Call(customer.key, item_id, quantity, False, expiry, idempotency, note, actor)
 
 

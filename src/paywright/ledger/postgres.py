@@ -6,6 +6,7 @@ database does per call.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import psycopg
@@ -50,7 +51,10 @@ class Batch:
         self.id = new_id("e")[2:-4]
         for number, call in enumerate(calls, 1):
             call.entry_id = f"ent_{self.id}{number * 2:04x}"
-        self.parameters = self._parameters(environment_id, wall)
+        try:
+            self.parameters = self._parameters(environment_id, wall)
+        except ValueError as error:  # Text that has no UTF-8 form.
+            raise BatchFailed(str(error)) from error
 
     def _parameters(self, environment_id: str, wall: int) -> list[bytes | None]:
         owners: list[str] = []
@@ -141,18 +145,26 @@ class Session:
 
     def __init__(self, database: Database) -> None:
         self._url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        self._connection: psycopg.Connection | None = None
+        self._connection: psycopg.Connection[Any] | None = None
 
     def pgconn(self) -> pq.abc.PGconn:
         """Raises `BatchFailed` when there is no connecting: then nothing was sent."""
         if self._connection is None:
             try:
-                self._connection = psycopg.connect(self._url, autocommit=True, options=_OPTIONS, connect_timeout=10)
-            except psycopg.OperationalError as error:
+                self._connection = self._connected()
+            except (psycopg.OperationalError, ConnectionLost) as error:
                 raise BatchFailed(str(error)) from error
-            for name, statement in _STATEMENTS.items():
-                _checked(self._connection.pgconn, self._connection.pgconn.prepare(name, statement))
         return self._connection.pgconn
+
+    def _connected(self) -> "psycopg.Connection[Any]":
+        connection = psycopg.connect(self._url, autocommit=True, options=_OPTIONS, connect_timeout=10)
+        try:
+            for name, statement in _STATEMENTS.items():
+                _checked(connection.pgconn, connection.pgconn.prepare(name, statement))
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def run(self, environment_id: str, wall: int, calls: list[Call]) -> list[Answer | None]:
         """One batch, waited for. Sorts `calls`; outcomes are in their new order."""

@@ -145,7 +145,7 @@ class Batch:
             if number in taken:
                 answers.append(None)
                 continue
-            if balance is None or 0 < call.expires_at <= balance.at:
+            if balance is None or (call.expires_at and call.expires_at <= balance.at):
                 self.refused.append((call, None))
                 answers.append(None)
                 continue
@@ -294,7 +294,7 @@ class Session:
             faults.point("statement ledger batch")
             self.connection.execute("BEGIN IMMEDIATE")
             return Batch(self.connection, environment_id, wall, calls).write()
-        except sqlite3.Error as error:
+        except Exception as error:
             self._undo()
             raise BatchFailed(str(error)) from error
 

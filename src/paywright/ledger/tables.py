@@ -138,13 +138,17 @@ included_items = Table(
     Column("anchor", Instant, nullable=False),
     Column("starts_at", Instant, nullable=False),
     Column("ends_at", Instant, nullable=False, comment="NEVER while no end is known"),
-    Column("next_repeat", Integer, nullable=False, comment="n of the next repeat, at anchor + n periods; 0: it starts then"),
+    Column(
+        "next_repeat", Integer, nullable=False, comment="n of the next repeat, at anchor + n periods; 0: it starts then"
+    ),
     Column("next_repeat_at", Instant, nullable=False),
     Column("paused", Flag, nullable=False, server_default="0"),
     Column("ended", Flag, nullable=False, server_default="0"),
     Column("later_quantity", Quantity, nullable=False, server_default="0", comment="per turn, from later_at on"),
     Column("later_at", Instant, nullable=False, server_default=_NEVER),
-    Column("pauses_at", Instant, nullable=False, server_default=_NEVER, comment="when access is lost, if that is known"),
+    Column(
+        "pauses_at", Instant, nullable=False, server_default=_NEVER, comment="when access is lost, if that is known"
+    ),
     CheckConstraint("quantity >= 0", name="quantity"),
     CheckConstraint("expires IN ('never', 'when_purchase_expires', 'when_repeated')", name="expires"),
     Index("ix_included_items_owned_product_id", "environment_id", "customer", "owned_product_id"),
