@@ -14,7 +14,6 @@ from paywright.client import Client
 from paywright.client.model import CheckoutSession
 from paywright.kernel.model import Provider
 from tests.flows import sandbox
-from tests.flows.catalog import CATALOG
 from tests.flows.premises import Premises
 from tests.flows.sandbox import CHAOS, PAYS, Account
 from tests.flows.server import SettledDoor
@@ -95,7 +94,7 @@ class Shop:
 def opened_shop(
     premises: Premises, sandbox_url: str, environment_id: str, *, chaos_seed: int, provider: Provider = "sandbox"
 ) -> Iterator[Shop]:
-    """A fresh environment and a fresh Stripe account, with the catalog in force and chaos on."""
+    """A fresh environment and a fresh Stripe account, chaos on."""
     with sandbox.account(sandbox_url) as account:
         secret_key = premises.found(environment_id, account, provider)
         door = SettledDoor(premises.server.url, secret_key)
@@ -105,7 +104,6 @@ def opened_shop(
         account.chaos(**CHAOS, seed=chaos_seed)
         shop = Shop(premises, account, environment_id, secret_key, webhook_secret)
         try:
-            shop.client.put_catalog(CATALOG)
             yield shop
         finally:
             door.close()
