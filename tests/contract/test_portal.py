@@ -63,8 +63,8 @@ def test_configurations_are_made_changed_and_listed(desk: Desk) -> None:
     assert [one.id for one in desk.v1.billing_portal.configurations.list({"active": False}).data] == [made.id]
     with pytest.raises(stripe.InvalidRequestError, match="inactive"):
         Visit(desk, desk.customer(), configuration=made.id)
+    wrong = {"product": product, "prices": [desk.price(5000)]}
     with pytest.raises(stripe.InvalidRequestError, match="not one of the product"):
-        wrong = {"product": product, "prices": [desk.price(5000)]}
         configured(
             desk, subscription_update={"enabled": True, "default_allowed_updates": ["price"], "products": [wrong]}
         )

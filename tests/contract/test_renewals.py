@@ -82,11 +82,12 @@ def test_the_day_is_clamped_and_comes_back(desk: Desk) -> None:
 
 
 def test_a_year_of_a_monthly_subscription_in_under_a_second(desk: Desk) -> None:
+    """Measured in processor time: the sandbox is a thread of this process, and others may want the machine."""
     made = desk.subscribe()
     log = desk.during()
-    began = time.perf_counter()
+    began = time.process_time()
     desk.shop.advance("367d")
-    assert time.perf_counter() - began < 1.0
+    assert time.process_time() - began < 1.0
     assert log.types().count("invoice.paid") == 12
     assert len(desk.v1.invoices.list({"subscription": made.id, "limit": 100}).data) == 13
 
