@@ -55,6 +55,7 @@ def functional_typed_dicts(module: str) -> dict[str, dict[str, ast.expr]]:
     return found
 
 
+@cache
 def unquoted(node: ast.expr) -> ast.expr:
     """A quoted annotation is parsed; any other is returned as it is."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -67,5 +68,6 @@ def subscript_name(node: ast.Subscript) -> str:
     return node.value.id if isinstance(node.value, ast.Name) else node.value.attr
 
 
+@cache
 def arguments(node: ast.Subscript) -> list[ast.expr]:
     return list(node.slice.elts) if isinstance(node.slice, ast.Tuple) else [node.slice]

@@ -157,6 +157,7 @@ def expandable_fields() -> dict[str, list[str]]:
     return found
 
 
+@cache
 def object_classes() -> dict[str, tuple[str, str]]:
     for node in module_tree("stripe._object_classes").body:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "OBJECT_CLASSES":

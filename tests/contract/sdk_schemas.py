@@ -165,7 +165,7 @@ def check_subscript(value: Any, node: ast.Subscript, where: Class, path: tuple[s
             return
         yield from check_list(value, at)
     elif name == "Literal":
-        if value not in [ast.literal_eval(choice) for choice in inner]:
+        if value not in literal_values(node):
             yield f"{at}: {value!r:.80} is none of {ast.unparse(node)}"
     elif name == "ExpandableField":
         if not isinstance(value, str):
@@ -173,6 +173,11 @@ def check_subscript(value: Any, node: ast.Subscript, where: Class, path: tuple[s
     else:
         assert name == "Union", name
         yield from check_union(value, inner, where, path, at)
+
+
+@cache
+def literal_values(node: ast.Subscript) -> list[Any]:
+    return [ast.literal_eval(choice) for choice in arguments(node)]
 
 
 def check_union(value: Any, members: list[ast.expr], where: Class, path: tuple[str, ...], at: str) -> Iterator[str]:
