@@ -4,14 +4,17 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+import msgspec
 
 from paywright import app as doors
 from paywright.access.actions import create_customer_token, create_key
 from paywright.access.model import CreatedKey
 from paywright.api.listening import Listening
+from paywright.api.matching import match
 from paywright.api.server import build
 from paywright.catalog.actions import Applied, apply
 from paywright.kernel.model import Customer, Provider
+from paywright.kernel.refusals import REFUSALS
 from paywright.kernel.settings import Settings
 
 SECRET = "a secret of tests only, long enough"
@@ -77,7 +80,9 @@ class House:
         headers = dict(options.pop("headers", {}))
         if key is not None:
             headers["Authorization"] = f"Bearer {key or self.secret_key}"
-        return self.http.request(method, f"{self.server.url}{path}", headers=headers, **options)
+        answer = self.http.request(method, f"{self.server.url}{path}", headers=headers, **options)
+        promised(method, path, answer)
+        return answer
 
     def get(self, path: str, **options: Any) -> httpx.Response:
         return self.ask("GET", path, **options)
@@ -99,3 +104,17 @@ class House:
         self.http.close()
         self.server.stop()
         self.app.close()
+
+
+def promised(method: str, path: str, answer: httpx.Response) -> None:
+    """Every answer is what the route table says it is, and every error has the one shape."""
+    if answer.status_code >= 400 and method != "HEAD":
+        error = answer.json()["error"]
+        assert set(error) <= {"code", "message", "param", "facts", "request_id"}, error
+        assert REFUSALS[error["code"]][0] == answer.status_code, error
+        is_replayed = "idempotent-replayed" in answer.headers  # Then it names the first request.
+        assert is_replayed or error["request_id"] == answer.headers["request-id"]
+        return
+    found = match(method, path.partition("?")[0])
+    if found is not None and answer.headers.get("content-type") == "application/json":
+        msgspec.json.decode(answer.content, type=found[0].shows)

@@ -16,7 +16,18 @@ from paywright.access.identify import Credentials
 from paywright.access.model import Caller
 from paywright.access.rules import may
 from paywright.api import cors, items, parsing
-from paywright.api.asgi import BODY_MAX, WEBHOOK_BODY_MAX, Receive, Scope, Send, header, read_body, send_answer
+from paywright.api.asgi import (
+    BODY_MAX,
+    WEBHOOK_BODY_MAX,
+    BodyTooLarge,
+    Disconnected,
+    Receive,
+    Scope,
+    Send,
+    header,
+    read_body,
+    send_answer,
+)
 from paywright.api.call import Answer
 from paywright.api.errors import raised, refused
 from paywright.api.parsing import path_part
@@ -24,7 +35,7 @@ from paywright.engine.app import App
 from paywright.kernel.model import Customer, parse_customer
 from paywright.kernel.refusals import Refusal, invalid_request
 from paywright.ledger.calls import Call as LedgerCall
-from paywright.ledger.hot import do
+from paywright.ledger.hot import do_async
 from paywright.storage.idempotency import IdempotencyKey, idempotency_key
 from paywright.webhooks.door import receive_async
 
@@ -86,6 +97,8 @@ class Hot:
         else:
             try:
                 answer = await self._change_as(caller, scope, receive, customer_type, customer_id, item_id, verb)
+            except (BodyTooLarge, Disconnected):
+                raise
             except Exception as error:  # noqa: BLE001  The boundary, so that the answer gets its CORS headers too.
                 answer = raised(error, request_id)
         origin = header(scope, b"origin")
@@ -135,7 +148,7 @@ class Hot:
             if isinstance(found, Refusal):
                 return refused(found, request_id)
             item = found
-        answer = await self._in_thread(partial(do, self._app, caller.environment_id, wanted))
+        answer = await do_async(self._app, caller.environment_id, wanted)
         return items.answered(answer, item, request_id)
 
     async def _in_thread(self, act: Any) -> Any:

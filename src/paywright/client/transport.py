@@ -42,8 +42,8 @@ class AsyncTransport(Protocol):
 
 
 def segment(part: str) -> str:
-    """One part of a path; a slash in it stays inside."""
-    return quote(part, safe="")
+    """One part of a path; a slash in it stays inside, and `..` does not climb."""
+    return part.replace(".", "%2E") if part in (".", "..") else quote(part, safe="")
 
 
 def query_text(query: dict[str, Any] | None) -> dict[str, str]:
