@@ -82,3 +82,16 @@ commands = Table(
     Index("uq_commands_subject", "environment_id", "kind", "subject", unique=True),
     Index("ix_commands_due", "status", "next_attempt_at"),
 )
+
+letters = Table(
+    "letters",
+    metadata,
+    environment_column(),
+    Column("id", Ident, primary_key=True),
+    Column("kind", Ident, nullable=False),
+    Column("fact", Ident, nullable=False, comment="one letter per kind and fact, for ever"),
+    Column("sealed", Ident, nullable=False, comment="recipient and contents, encrypted"),
+    Column("created_at", Instant, nullable=False, comment="wall clock"),
+    Column("sent_at", Instant, comment="wall clock"),
+    Index("uq_letters_fact", "environment_id", "kind", "fact", unique=True),
+)

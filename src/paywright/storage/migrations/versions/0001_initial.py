@@ -223,6 +223,19 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "claim_tokens",
+        sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "token_hash", sa.LargeBinary(length=32), nullable=False, comment="SHA-256; the token itself is nowhere"
+        ),
+        sa.Column("guest_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("environment_id", "token_hash", name=op.f("pk_claim_tokens")),
+    )
+    with op.batch_alter_table("claim_tokens", schema=None) as batch_op:
+        batch_op.create_index("ix_claim_tokens_guest_id", ["environment_id", "guest_id"], unique=False)
+
+    op.create_table(
         "commands",
         sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
         sa.Column("id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
@@ -372,6 +385,19 @@ def upgrade() -> None:
         )
         batch_op.create_index("uq_events_sequence", ["environment_id", "customer", "sequence"], unique=True)
 
+    op.create_table(
+        "guests",
+        sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "attached_to",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=True,
+            comment="the customer its purchases moved to",
+        ),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("environment_id", "id", name=op.f("pk_guests")),
+    )
     op.create_table(
         "holds",
         sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
@@ -671,6 +697,30 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "letters",
+        sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("kind", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "fact",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=False,
+            comment="one letter per kind and fact, for ever",
+        ),
+        sa.Column(
+            "sealed",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=False,
+            comment="recipient and contents, encrypted",
+        ),
+        sa.Column("created_at", sa.BigInteger(), nullable=False, comment="wall clock"),
+        sa.Column("sent_at", sa.BigInteger(), nullable=True, comment="wall clock"),
+        sa.PrimaryKeyConstraint("environment_id", "id", name=op.f("pk_letters")),
+    )
+    with op.batch_alter_table("letters", schema=None) as batch_op:
+        batch_op.create_index("uq_letters_fact", ["environment_id", "kind", "fact"], unique=True)
+
+    op.create_table(
         "open_checkouts",
         sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
         sa.Column("customer", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
@@ -948,6 +998,22 @@ def upgrade() -> None:
         batch_op.create_index("ix_setup_intents_customer", ["environment_id", "customer", "created_at"], unique=False)
 
     op.create_table(
+        "sign_in_codes",
+        sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("address_hash", sa.LargeBinary(length=32), nullable=False, comment="keyed hash of the address"),
+        sa.Column("code_hash", sa.LargeBinary(length=32), nullable=False, comment="keyed hash of address and code"),
+        sa.Column("tries_left", sa.Integer(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False, comment="wall clock"),
+        sa.Column("created_at", sa.BigInteger(), nullable=False, comment="wall clock"),
+        sa.PrimaryKeyConstraint("environment_id", "id", name=op.f("pk_sign_in_codes")),
+    )
+    with op.batch_alter_table("sign_in_codes", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_sign_in_codes_address_hash", ["environment_id", "address_hash", "created_at"], unique=False
+        )
+
+    op.create_table(
         "stripe_customers",
         sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
         sa.Column("customer", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
@@ -1189,8 +1255,21 @@ def upgrade() -> None:
             comment="part of the Idempotency-Key sent to Stripe",
         ),
         sa.Column("subscription_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
-        sa.Column("method", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=False,
+            comment="what is asked: see STEPS in changes.py",
+        ),
+        sa.Column(
+            "object_id",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=True,
+            comment="the schedule or invoice it is asked of; null: the subscription",
+        ),
         sa.Column("parameters", sa.Text(), nullable=False),
+        sa.Column("follow_ups", sa.Text(), nullable=False, comment="what is asked next, after a yes and after a no"),
+        sa.Column("quote_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
         sa.Column(
             "status",
             sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
@@ -1221,6 +1300,13 @@ def upgrade() -> None:
         sa.Column("trial_end", sa.BigInteger(), nullable=True),
         sa.Column("past_due_since", sa.BigInteger(), nullable=True),
         sa.Column("latest_invoice_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
+        sa.Column(
+            "schedule_id",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=True,
+            comment="of the schedule that will change it, while there is one",
+        ),
+        sa.Column("changes_at", sa.BigInteger(), nullable=True, comment="when that schedule's next phase begins"),
         sa.Column("started_at", sa.BigInteger(), nullable=False),
         sa.Column("seen_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("environment_id", "id", name=op.f("pk_subscriptions")),
@@ -1228,6 +1314,61 @@ def upgrade() -> None:
     with op.batch_alter_table("subscriptions", schema=None) as batch_op:
         batch_op.create_index("ix_subscriptions_customer", ["environment_id", "customer", "started_at"], unique=False)
         batch_op.create_index("ix_subscriptions_started_at", ["environment_id", "started_at", "id"], unique=False)
+
+    op.create_table(
+        "switch_quotes",
+        sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("customer", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("owned_product_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "from_product_id",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=False,
+            comment="as it was asked for: a product or an owned product",
+        ),
+        sa.Column("to_product_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("version_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("price_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("quantity", sa.BigInteger(), nullable=False),
+        sa.Column("direction", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "happens",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=False,
+            comment="now or period_end",
+        ),
+        sa.Column(
+            "asked_at",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=True,
+            comment="the override, if there was one",
+        ),
+        sa.Column("effective_at", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("due_now", sa.BigInteger(), nullable=False, comment="minor units"),
+        sa.Column("told", sa.Text(), nullable=False, comment="lines, next invoice and items, as they were shown"),
+        sa.Column("proration_date", sa.BigInteger(), nullable=True, comment="whole seconds, as Stripe counts them"),
+        sa.Column(
+            "payment_method_id",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=True,
+            comment="the card it would be charged to",
+        ),
+        sa.Column("stripe_price_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
+        sa.Column(
+            "fingerprint",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=False,
+            comment="of the subscription and the target; another one voids the quote",
+        ),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("used_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("environment_id", "id", name=op.f("pk_switch_quotes")),
+    )
+    with op.batch_alter_table("switch_quotes", schema=None) as batch_op:
+        batch_op.create_index("ix_switch_quotes_customer", ["environment_id", "customer", "created_at"], unique=False)
 
     op.create_table(
         "trial_uses",
