@@ -379,3 +379,17 @@ def test_a_price_made_on_the_spot(desk: Desk) -> None:
     made = desk.subscribe(items=[{"price_data": inline}])
     assert made.latest_invoice.total == 700
     assert first_item(made).current_period_end == APRIL_1 + 7 * DAY
+
+
+def test_a_trial_without_a_card_asks_for_one(desk: Desk) -> None:
+    made = desk.subscribe(card=None, trial_period_days=14, payment_behavior="default_incomplete")
+    assert desk.v1.setup_intents.retrieve(made.pending_setup_intent).status == "requires_payment_method"
+    log = desk.during()
+    desk.v1.setup_intents.confirm(
+        made.pending_setup_intent, {"payment_method": "pm_card_visa", "return_url": "https://example.com"}
+    )
+    assert log.types() == ["setup_intent.succeeded", "payment_method.attached", "customer.subscription.updated"]
+    after = desk.again(made)
+    assert (after.pending_setup_intent, after.status) == (None, "trialing")
+    desk.shop.advance("15d")
+    assert desk.again(made).latest_invoice.status == "paid"

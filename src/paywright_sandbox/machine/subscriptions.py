@@ -17,6 +17,7 @@ from typing import Literal
 from ..account import Due, copied
 from ..errors import ApiError, Json, invalid
 from ..work import Work
+from . import setup_intents
 from .attempts import refusal_of
 from .collection import (
     NO_METHOD,
@@ -25,6 +26,7 @@ from .collection import (
     attempt_failed,
     collect,
     default_method,
+    default_method_of,
     open_intent,
 )
 from .customers import BEFORE_DELETION
@@ -32,10 +34,11 @@ from .discounts import without_once
 from .due import due
 from .invoices import announce, draft, finalize, mark_paid, tell, void
 from .moments import Moment, emit_at, moment
+from .outcomes import Outcome, hears_of_payments
 from .prorations import remember_debits
 from .subscription_building import build, first_lines
 from .subscription_calendar import ENDED, TRIAL_NOTICE_S, now_for, plan_ahead
-from .subscription_status import end, expire
+from .subscription_status import change, end, expire
 
 # By the API
 
@@ -56,8 +59,23 @@ def create(work: Work, wish: Json) -> Json:
         finalize(work, bill)
     if made["status"] == "incomplete":
         begin_unpaid(work, made, bill, behavior, wish.get("off_session", True))
+    elif made["collection_method"] == "charge_automatically" and default_method_of(work, made) is None:
+        ask_for_card(work, made)
     announce_created(work, made, began)
     return made
+
+
+def ask_for_card(work: Work, made: Json) -> None:
+    """Nothing is due yet and nobody could pay later: `pending_setup_intent` saves a method."""
+    intent = setup_intents.create(work, {"customer": made["customer"], "usage": "off_session"}, owner=made["id"])
+    made["pending_setup_intent"] = intent["id"]
+    work.save(made)
+
+
+@hears_of_payments("subscription")
+def card_saved(work: Work, made: Json, intent: Json, outcome: Outcome) -> None:
+    if outcome == "succeeded" and made["pending_setup_intent"] == intent["id"]:
+        change(work, made, pending_setup_intent=None, default_payment_method=intent["payment_method"])
 
 
 def first_invoice(work: Work, made: Json, wish: Json) -> Json | None:
