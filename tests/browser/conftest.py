@@ -33,6 +33,8 @@ class Dev(msgspec.Struct, frozen=True):
     publishable_key: str
     webhook_secret: str
     dashboard_url: str | None
+    folder: str = ""
+    """Where it runs: the other commands find it from there."""
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +47,7 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
         assert process.stdout is not None
         line = process.stdout.readline()
         assert line, (folder / "dev.log").read_text()[-2000:]
-        yield msgspec.convert(json.loads(line), Dev)
+        yield msgspec.convert({**json.loads(line), "folder": str(folder)}, Dev)
         process.terminate()
         assert process.wait(15) == 0
         process.stdout.close()
