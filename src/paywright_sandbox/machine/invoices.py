@@ -11,8 +11,9 @@ from typing import Literal
 from ..account import copied
 from ..errors import Json, invalid
 from ..objects.customers import deleted
-from ..objects.invoices import balance_transaction, invoice, subscription_parent
+from ..objects.invoices import invoice, subscription_parent
 from ..work import Work
+from .balances import move
 from .invoice_totals import due_and_balance, put_totals
 
 FINALIZE_WAIT_MAX_S = 72 * 3600
@@ -140,28 +141,11 @@ def finalize(work: Work, made: Json) -> None:
 
 def settle_balance(work: Work, made: Json) -> None:
     """The customer's balance becomes what the invoice says it leaves."""
-    owner = work.require("customer", made["customer"], "customer")
-    before = copied(owner)
-    after = made["ending_balance"]
-    if after == owner["balance"]:
-        return
-    change = after - owner["balance"]
-    owner["balance"], owner["currency"] = after, owner["currency"] or made["currency"]
-    work.save(owner)
-    kind = "invoice_too_small" if made["total"] > 0 and change > 0 and after > 0 else "applied_to_invoice"
-    work.save(
-        balance_transaction(
-            work.new_id("customer_balance_transaction"),
-            made["created"],
-            customer=owner["id"],
-            amount=change,
-            currency=made["currency"],
-            ending_balance=after,
-            type=kind,
-            invoice=made["id"],
-        )
-    )
-    work.emit_updated("customer.updated", owner, before)
+    change = made["ending_balance"] - made["starting_balance"]
+    if change:
+        is_small = made["total"] > 0 and change > 0 and made["ending_balance"] > 0
+        kind = "invoice_too_small" if is_small else "applied_to_invoice"
+        move(work, made["customer"], change, made["currency"], kind, invoice=made["id"])
 
 
 def mark_paid(work: Work, made: Json, *, amount: int | None = None, is_attempt: bool = False) -> None:
@@ -238,24 +222,8 @@ def give_back_balance(work: Work, made: Json) -> None:
     """Voiding undoes what finalising took from, or put on, the customer's balance."""
     taken = (made["ending_balance"] or 0) - made["starting_balance"]
     owner = work.get("customer", made["customer"])
-    if not taken or owner is None or owner.get("deleted"):
-        return
-    before = copied(owner)
-    owner["balance"] -= taken
-    work.save(owner)
-    work.save(
-        balance_transaction(
-            work.new_id("customer_balance_transaction"),
-            work.now_of(owner["id"]),
-            customer=owner["id"],
-            amount=-taken,
-            currency=made["currency"],
-            ending_balance=owner["balance"],
-            type="unapplied_from_invoice",
-            invoice=made["id"],
-        )
-    )
-    work.emit_updated("customer.updated", owner, before)
+    if taken and owner is not None and not owner.get("deleted"):
+        move(work, made["customer"], -taken, made["currency"], "unapplied_from_invoice", invoice=made["id"])
 
 
 def mark_uncollectible(work: Work, id: str, reason: str = "user_forgiven") -> Json:

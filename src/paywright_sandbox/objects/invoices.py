@@ -180,7 +180,15 @@ def invoiceitem(id: str, date: int, *, customer: Json, currency: str, amount: in
 
 
 def balance_transaction(
-    id: str, created: int, *, customer: str, amount: int, currency: str, ending_balance: int, type: str, invoice: str
+    id: str,
+    created: int,
+    *,
+    customer: str,
+    amount: int,
+    currency: str,
+    ending_balance: int,
+    type: str,
+    invoice: str | None,
 ) -> Json:
     """A change of the customer's balance; negative is credit."""
     return {
