@@ -8,6 +8,7 @@ A row per delivery is written with the event itself, so what was not answered be
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,8 +22,12 @@ from .signing import signature_header
 from .store import Store
 from .work import wants
 
+log = logging.getLogger("paywright_sandbox")
+
 RETRY_GAPS_S = (1, 10, 60)
-LIVE_RETRY_GAPS_S = (60, 600, 3600, 10_800, 21_600, 43_200, 86_400, 86_400)
+LIVE_log = logging.getLogger("paywright_sandbox")
+
+RETRY_GAPS_S = (60, 600, 3600, 10_800, 21_600, 43_200, 86_400, 86_400)
 TIMEOUT_S = 10.0
 GATHER_S = 0.02
 ANSWER_KEPT = 1024
@@ -81,6 +86,7 @@ class Deliveries:
         if key not in self.lanes:
             lane = self.lanes[key] = Lane(account, endpoint)
             lane.task = asyncio.get_running_loop().create_task(self.run(lane), name=f"webhooks {endpoint}")
+            lane.task.add_done_callback(say_why)
         return self.lanes[key]
 
     def forget(self, account: Account) -> None:
@@ -174,6 +180,8 @@ class Deliveries:
 
     def judge(self, account: Account, delivery: Delivery, attempt: Json) -> None:
         """What the attempt means for the delivery: done, tried again later, or given up. One resent by hand stays done."""
+        if delivery.event not in account.events:
+            return  # The account was reset while the post was under way.
         was_delivered = any(tried["ok"] for tried in delivery.attempts)
         delivery.attempts.append(attempt)
         if attempt["ok"] or was_delivered:
@@ -263,6 +271,12 @@ class Deliveries:
         except TimeoutError:
             return False
         return True
+
+
+def say_why(task: asyncio.Task[None]) -> None:
+    """A lane ends by being cancelled; anything else is our own bug and must be seen."""
+    if not task.cancelled() and (error := task.exception()):
+        log.error("%s ended", task.get_name(), exc_info=error)
 
 
 def rendered(event: LoggedEvent) -> Json:

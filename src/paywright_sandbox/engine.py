@@ -7,6 +7,7 @@ after each unit until the application has answered, and acted on, what it was to
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from .machine import test_clocks
 from .machine.due import ACTS
 from .store import Store
 from .work import Work
+
+log = logging.getLogger("paywright_sandbox")
 
 ANSWER_WAIT_S = 30.0
 SETTLE_WAIT_S = 60.0
@@ -176,11 +179,20 @@ class Engine:
 
     async def tick(self) -> None:
         """Keeps clocks that follow the wall clock caught up, for as long as the server runs."""
+        failed: set[int] = set()
         while True:
             await asyncio.sleep(TICK_S)
             for account in list(self.store.accounts.values()):
                 due = account.next_due()
-                is_due = due is not None and due.when <= account.clock.now()
+                is_due = due is not None and due.when <= account.clock.now() and id(due) not in failed
                 if is_due or self.moving_clocks(account):
-                    with self.store.lock:
-                        self.catch_up(account)
+                    self.tick_account(account, due, failed)
+
+    def tick_account(self, account: Account, due: Due | None, failed: set[int]) -> None:
+        """An act that fails is our own bug: said once here, and in the answer to each request that meets it."""
+        try:
+            with self.store.lock:
+                self.catch_up(account)
+        except Exception:
+            log.exception("what was due in %s failed", account.id)
+            failed.add(id(due))

@@ -36,18 +36,12 @@ class Outgoing:
         self, method: str, url: str, headers: dict[str, str], body: bytes = b"", *, timeout_s: float = 10.0
     ) -> Answer:
         """Raises Unreachable, or TimeoutError."""
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        lines = [
-            f"{method} {target} HTTP/1.1",
-            f"Host: {parts.netloc.rpartition('@')[2]}",
-            f"Content-Length: {len(body)}",
-            *(f"{name}: {value}" for name, value in headers.items()),
-        ]
-        message = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body
+        try:
+            place, message = written(method, url, headers, body)
+        except ValueError as error:
+            raise Unreachable(f"{url} cannot be asked: {error}") from error
         async with asyncio.timeout(timeout_s):
-            return await self.exchange((parts.scheme, host, port), message)
+            return await self.exchange(place, message)
 
     async def exchange(self, place: tuple[str, str, int], message: bytes) -> Answer:
         connection = self.take_idle(place) or await self.connect(place)
@@ -90,6 +84,20 @@ class Outgoing:
             for connection in kept:
                 connection.writer.close()
         self.idle.clear()
+
+
+def written(method: str, url: str, headers: dict[str, str], body: bytes) -> tuple[tuple[str, str, int], bytes]:
+    """Where to connect, and the bytes of the request. Raises ValueError for an address that cannot be one."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    lines = [
+        f"{method} {target} HTTP/1.1",
+        f"Host: {parts.netloc.rpartition('@')[2]}",
+        f"Content-Length: {len(body)}",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    return (parts.scheme, host, port), ("\r\n".join(lines) + "\r\n\r\n").encode("ascii") + body
 
 
 async def read_answer(reader: asyncio.StreamReader) -> tuple[Answer, bool]:

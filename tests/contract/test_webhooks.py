@@ -55,6 +55,11 @@ def test_an_endpoint_is_made_changed_listed_and_deleted(v1: Any) -> None:
     ("wish", "param"),
     [
         ({"url": "javascript:alert(1)", "enabled_events": ["*"]}, "url"),
+        ({"url": "http://example.com:99999/x", "enabled_events": ["*"]}, "url"),
+        ({"url": "http://exämple.com/x", "enabled_events": ["*"]}, "url"),
+        ({"url": "http://example.com/a b", "enabled_events": ["*"]}, "url"),
+        ({"url": "http://[::1/x", "enabled_events": ["*"]}, "url"),
+        ({"url": "http:///x", "enabled_events": ["*"]}, "url"),
         ({"url": "https://example.com", "enabled_events": ["customer.exploded"]}, "enabled_events[0]"),
     ],
 )
@@ -154,6 +159,18 @@ def test_a_clock_that_moves_tries_at_once(v1: Any, shop: Shop) -> None:
         settle(shop, retries=False)
         shop.advance("1h")
         assert listener.types() == ["customer.created", "customer.created"]
+
+
+def test_a_reset_while_a_webhook_is_under_way_harms_nobody(v1: Any, shop: Shop) -> None:
+    with Listener() as listener:
+        endpoint(v1, listener)
+        shop.control("PUT", "webhook-chaos", {"delay_ms": [30, 30]})
+        v1.customers.create()
+        shop.control("POST", "reset")
+        endpoint(v1, listener)
+        v1.products.create({"name": "P"})
+        settle(shop)
+        assert listener.types()[-1] == "product.created"
 
 
 def test_an_event_can_be_sent_again(v1: Any, shop: Shop) -> None:

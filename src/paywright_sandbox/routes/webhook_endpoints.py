@@ -66,6 +66,18 @@ def list_(work: Work, parameters: Json) -> Json:
 
 
 def check_url(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    """http is allowed, and so is loopback: the application under test is next door."""
+    if not is_web_address(url):
         raise invalid("Not a valid URL", param="url", code="url_invalid")
+
+
+def is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and is_printable(url)
+    except ValueError:
+        return False
+
+
+def is_printable(url: str) -> bool:
+    return url.isascii() and url.isprintable() and " " not in url
