@@ -25,9 +25,7 @@ from .work import wants
 log = logging.getLogger("paywright_sandbox")
 
 RETRY_GAPS_S = (1, 10, 60)
-LIVE_log = logging.getLogger("paywright_sandbox")
-
-RETRY_GAPS_S = (60, 600, 3600, 10_800, 21_600, 43_200, 86_400, 86_400)
+LIVE_RETRY_GAPS_S = (60, 600, 3600, 10_800, 21_600, 43_200, 86_400, 86_400)
 TIMEOUT_S = 10.0
 GATHER_S = 0.02
 ANSWER_KEPT = 1024
