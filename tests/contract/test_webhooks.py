@@ -161,6 +161,19 @@ def test_a_clock_that_moves_tries_at_once(v1: Any, shop: Shop) -> None:
         assert listener.types() == ["customer.created", "customer.created"]
 
 
+def test_live_retries_follow_the_account_clock(v1: Any, shop: Shop) -> None:
+    with Listener([500]) as listener:
+        shop.control("PATCH", "settings", {"live_retries": True})
+        shop.control("POST", "clock/freeze")
+        endpoint(v1, listener)
+        v1.customers.create()
+        settle(shop)
+        shop.advance("30s")
+        assert len(listener.received) == 1
+        shop.advance("30s")
+        assert len(listener.received) == 2
+
+
 def test_a_reset_while_a_webhook_is_under_way_harms_nobody(v1: Any, shop: Shop) -> None:
     with Listener() as listener:
         endpoint(v1, listener)
