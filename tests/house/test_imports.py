@@ -40,7 +40,9 @@ PURE = {
     "paywright.ledger.account": 0,
     "paywright.ledger.laying": 1,
     "paywright.ledger.moving": 1,
+    "paywright.ownership.present": 1,
     "paywright.ownership.succession": 1,
+    "paywright.subscriptions.switch_rules": 1,
 }
 PURE_LIBRARIES = frozenset(
     "__future__ babel base64 bisect calendar collections dataclasses dateutil datetime decimal enum fractions functools graphlib hashlib heapq "

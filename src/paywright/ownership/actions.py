@@ -41,6 +41,7 @@ __all__ = [
     "change_terms",
     "drop_change",
     "end",
+    "follow_bases",
     "grant",
     "own",
     "plan_change",

@@ -1,7 +1,6 @@
 """
-Subscriptions at Stripe: fetch one, and make what is owned agree with it.
+Subscriptions at Stripe: fetch one, and make what is owned agree with it (`project`).
 
-What a subscription grants is decided by its items' prices, looked up to the product sold at that price; metadata only tells which version was sold.
 Owning begins with proof of money or a trial, follows the status through the access policy, and ends at Stripe's own end instant, for ever.
 """
 
@@ -10,32 +9,25 @@ from typing import Any
 import msgspec
 
 from paywright.catalog import queries as catalog_queries
-from paywright.catalog.queries import SoldPrice
 from paywright.customers.actions import owner
 from paywright.engine.app import App
 from paywright.environments import queries as environment_queries
 from paywright.environments.model import Environment
 from paywright.kernel.model import Customer
-from paywright.kernel.refusals import Refusal
-from paywright.outbox.actions import command, lock_customers, open_incident, record
-from paywright.ownership import actions as ownership
-from paywright.ownership import queries as ownership_queries
-from paywright.ownership.model import OwnedProduct, ResolvedLine, Subscription
-from paywright.storage.statements import insert_if_absent, upsert
+from paywright.outbox.actions import lock_customers, record
+from paywright.storage.statements import upsert
 from paywright.storage.work import Work
-from paywright.stripe import metadata
 from paywright.stripe.fetches import may_apply, next_fetch
 from paywright.stripe.gateway import StripeRefused
 from paywright.stripe.model import GONE, NOT_OURS, PROCESSED, STALE, WRONG_MODE, Fetched, Outcome
 from paywright.subscriptions import queries
 from paywright.subscriptions.mirror import subscription_facts
 from paywright.subscriptions.model import SubscriptionFacts
-from paywright.subscriptions.rules import access, begins_at, may_begin
-from paywright.subscriptions.tables import subscriptions, trial_uses
+from paywright.subscriptions.project import REFUND_PAYMENT as REFUND_PAYMENT
+from paywright.subscriptions.project import project
+from paywright.subscriptions.tables import subscriptions
 
 EXPAND = ["latest_invoice.payments", "default_payment_method", "schedule", "test_clock"]
-REFUND_PAYMENT = "refund_payment"
-"""The command that returns a payment in full; `payments` carries it out."""
 
 
 def root_of(subscription_id: str) -> str:
@@ -78,11 +70,10 @@ def apply(work: Work, fetched: Fetched) -> Outcome:
     if facts.livemode != environment.livemode:
         return WRONG_MODE
     customer = owner(work, facts.metadata, facts.stripe_customer_id)
-    sold = catalog_queries.by_stripe_price(
-        work.connection, work.environment_id, [item.stripe_price_id for item in facts.items]
-    )
+    prices = sorted({item.stripe_price_id for item in (*facts.items, *facts.items_to_come)})
+    sold = catalog_queries.by_stripe_price(work.connection, work.environment_id, prices)
     if isinstance(customer, Outcome):
-        if customer == NOT_OURS and sold:
+        if customer == NOT_OURS and any(item.stripe_price_id in sold for item in facts.items):
             return Outcome("unresolved", "unresolved", facts.stripe_customer_id)
         return customer
     lock_customers(work, [customer])
@@ -91,141 +82,18 @@ def apply(work: Work, fetched: Fetched) -> Outcome:
         return PROCESSED  # Terminal: a subscription never comes back, whatever is heard later.
     past_due_since = _past_due_since(before, facts, work.now)
     _save(work, customer, facts, past_due_since)
-    _project(work, environment, customer, facts, sold, past_due_since)
+    project(work, environment, customer, facts, sold, past_due_since)
     _announce(work, customer, before, facts)
     return PROCESSED
 
 
-def _project(
-    work: Work,
-    environment: Environment,
-    customer: Customer,
-    facts: SubscriptionFacts,
-    sold: dict[str, SoldPrice],
-    past_due_since: int | None,
-) -> None:
-    """What is owned through this subscription becomes what its items say."""
-    ownership.settle(work, environment, customer)
-    held = [
-        each
-        for each in ownership_queries.of_subscription(work.connection, work.environment_id, facts.id)
-        if each.ended_at is None
-    ]
-    if facts.is_terminal:
-        reason = "unpaid" if facts.ended_by == "payment_failed" else "canceled"
-        for owned in held:
-            ownership.end(work, environment, owned, "unpaid" if reason == "unpaid" else "canceled", at=facts.ended_at)
-        return
-    lines = _lines(work, facts, sold)
-    wanted = {line.product_id for line in lines}
-    for owned in held:
-        if owned.product_id not in wanted:
-            ownership.end(work, environment, owned, "switched")
-    by_product = {owned.product_id: owned for owned in held}
-    decided = access(facts.status, environment.policy.access, past_due_since=past_due_since, now=work.now)
-    for line in lines:
-        present = by_product.get(line.product_id)
-        if present is None and may_begin(facts):
-            present = _begin(work, environment, customer, facts, line)
-        if present is not None:
-            _follow(work, environment, present, facts, decided.allowed, decided.reason)
-
-
-def _begin(
-    work: Work, environment: Environment, customer: Customer, facts: SubscriptionFacts, line: ResolvedLine
-) -> OwnedProduct | None:
-    """The first time it is paid for. The loser of a race is canceled and refunded, and somebody is told."""
-    if any(
-        each.product_id == line.product_id
-        for each in ownership_queries.of_subscription(work.connection, work.environment_id, facts.id)
-    ):
-        return None  # Owned through this subscription once and ended by us: revoked, refunded or replaced.
-    owned = ownership.own(
-        work,
-        environment,
-        customer,
-        line,
-        source="checkout",
-        granted_at=begins_at(facts),
-        subscription=_subscription(facts, line),
-        checkout_session_id=facts.metadata.get(metadata.CHECKOUT_SESSION),
-    )
-    if isinstance(owned, Refusal):
-        undo_duplicate(work, customer, facts, owned)
-        return None
-    if facts.trial_end is not None and line.place is not None:
-        _use_trial(work, customer, line.place, facts)
-    return owned
-
-
-def _use_trial(work: Work, customer: Customer, place: str, facts: SubscriptionFacts) -> None:
-    """Once per customer and product line, and never given back."""
-    row = {"environment_id": work.environment_id, "customer": customer.key, "place": place}
-    insert_if_absent(work, trial_uses, {**row, "subscription_id": facts.id, "started_at": facts.started_at})
-
-
-def undo_duplicate(work: Work, customer: Customer, facts: SubscriptionFacts, refusal: Refusal) -> None:
-    """Somebody else was fulfilled first: this subscription is canceled and its payment returned, by commands after the commit."""
-    command(work, ownership.CANCEL_SUBSCRIPTION, facts.id, {"subscription_id": facts.id})
-    if facts.payment_intent_id is not None:
-        command(work, REFUND_PAYMENT, facts.payment_intent_id, {"payment_intent_id": facts.payment_intent_id})
-    told = {"subscription_id": facts.id, "payment_intent_id": facts.payment_intent_id, "refused": refusal.code}
-    open_incident(work, "duplicate_purchase", told, customer=customer)
-
-
-def _follow(
-    work: Work, environment: Environment, owned: OwnedProduct, facts: SubscriptionFacts, allowed: bool, reason: str
-) -> None:
-    assert owned.subscription is not None
-    now_there = msgspec.structs.replace(
-        owned.subscription,
-        status=facts.status,
-        current_period_end=facts.current_period_end,
-        cancel_at_period_end=facts.cancel_at_period_end,
-    )
-    owned = ownership.refresh(work, owned, now_there)
-    if owned.ends_at != facts.ends_at:
-        owned = ownership.schedule_end(work, owned, facts.ends_at, cancel_at_period_end=facts.cancel_at_period_end)
-    ownership.set_access(work, environment, owned, allowed, reason)
-
-
-def _subscription(facts: SubscriptionFacts, line: ResolvedLine) -> Subscription:
-    assert line.price is not None
-    return Subscription(
-        id=facts.id,
-        is_stripe_backed=True,
-        status=facts.status,
-        anchor=begins_at(facts),
-        interval=line.price.interval or facts.items[0].interval,
-        current_period_end=facts.current_period_end,
-        cancel_at_period_end=facts.cancel_at_period_end,
-    )
-
-
-def _lines(work: Work, facts: SubscriptionFacts, sold: dict[str, SoldPrice]) -> list[ResolvedLine]:
-    """The items that are prices of ours, each with the version of its product that was sold: the one the metadata pins, else the newest."""
-    pinned = facts.metadata.get(metadata.PRODUCT_VERSION, "").split(",")
-    wanted = sorted({*filter(None, pinned), *(each.product_version for each in sold.values())})
-    versions = catalog_queries.product_versions_of(work.connection, work.environment_id, wanted)
-    pinned_by_product = {versions[each].product_id: versions[each] for each in pinned if each in versions}
-    lines: dict[str, ResolvedLine] = {}
-    for item in facts.items:
-        found = sold.get(item.stripe_price_id)
-        if found is None:
-            continue
-        version = pinned_by_product.get(found.product_id)
-        if version is None or found.price_id not in version.product.prices:
-            version = versions[found.product_version]
-        price = version.product.prices.get(found.price_id)
-        line = ResolvedLine(found.product_id, version.id, version.product, found.price_id, price, item.quantity)
-        lines.setdefault(found.product_id, line)
-    return list(lines.values())
-
-
 def _past_due_since(before: Any, facts: SubscriptionFacts, now: int) -> int | None:
-    if facts.status not in ("past_due", "unpaid"):
+    """The first failed charge of the open invoice, else when we first saw it; so for one that is paused, where nothing failed."""
+    if facts.status not in ("past_due", "unpaid", "paused"):
         return None
-    return before.past_due_since if before is not None and before.past_due_since is not None else now
+    if before is not None and before.past_due_since is not None:
+        return int(before.past_due_since)
+    return now if facts.attempted_at is None else min(now, facts.attempted_at)
 
 
 def _save(work: Work, customer: Customer, facts: SubscriptionFacts, past_due_since: int | None) -> None:
@@ -246,6 +114,8 @@ def _save(work: Work, customer: Customer, facts: SubscriptionFacts, past_due_sin
             "trial_end": facts.trial_end,
             "past_due_since": past_due_since,
             "latest_invoice_id": facts.latest_invoice_id,
+            "schedule_id": facts.schedule_id,
+            "changes_at": facts.changes_at,
             "started_at": facts.started_at,
             "seen_at": work.now,
         },

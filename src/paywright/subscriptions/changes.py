@@ -5,15 +5,11 @@ A subscription without Stripe changes in one work. One at Stripe goes in phases:
 and the result is whatever a fetch then says: the same projection the webhook will run.
 """
 
-from typing import Any, Literal
-
-import msgspec
-import sqlalchemy as sa
+from typing import Literal
 
 from paywright.catalog import queries as catalog_queries
 from paywright.engine.app import App
 from paywright.environments.model import Environment
-from paywright.kernel.ids import new_id, wall_ms
 from paywright.kernel.instants import rfc3339_or_none
 from paywright.kernel.model import Customer
 from paywright.kernel.refusals import Refusal
@@ -23,20 +19,13 @@ from paywright.ownership import queries as ownership_queries
 from paywright.ownership.model import OwnedProduct
 from paywright.ownership.present import own_id
 from paywright.storage.work import Work
-from paywright.stripe.gateway import StripeRefused, stripe_key
 from paywright.subscriptions import actions as subscriptions
-from paywright.subscriptions.tables import subscription_changes
+from paywright.subscriptions import queries
+from paywright.subscriptions.requests import Ask, Change, carry_out, request, reworded, unanswered
+
+__all__ = ["CancelAt", "cancel", "cancel_at_stripe", "carry_out", "resume", "revoke", "unanswered"]
 
 CancelAt = Literal["period_end", "now"]
-
-
-class Change(msgspec.Struct, frozen=True):
-    """One request to Stripe, recorded before it is made. `method` is `post` or `delete`."""
-
-    id: str
-    subscription_id: str
-    method: str
-    parameters: dict[str, Any]
 
 
 def cancel(
@@ -64,24 +53,42 @@ def cancel(
 
 
 def resume(app: App, environment: Environment, customer: Customer, name: str) -> OwnedProduct | Refusal:
-    """Takes back a scheduled end while the subscription still lives. Refuses `not_owned`, `nothing_to_resume`."""
+    """Takes back whatever is scheduled, an end or a switch, while the subscription still lives. Refuses `not_owned`, `nothing_to_resume`."""
     changes: list[Change] = []
     with app.work(environment.id) as work:
         named = _named(work, environment, customer, name)
         if isinstance(named, Refusal):
             return named
-        scheduled = [owned for owned in named if owned.ends_at is not None and owned.is_subscription]
+        scheduled = [owned for owned in named if owned.is_subscription and _is_scheduled(owned)]
         if not scheduled:
             return Refusal("nothing_to_resume")
         for owned in scheduled:
-            assert owned.subscription is not None
             if owned.is_stripe_backed:
-                changes.append(_request(work, owned.subscription.id, "post", {"cancel_at_period_end": False}))
+                changes.append(_ask_to_resume(work, owned))
             else:
-                resumed = ownership.schedule_end(work, owned, None, cancel_at_period_end=False)
-                _tell(work, resumed, "subscription.resumed")
+                _resume_by_the_calendar(work, owned)
     refusal = _carry_out_all(app, environment, [_undoing(app, environment, change) for change in changes])
     return refusal or _as_it_is(app, environment, scheduled[0])
+
+
+def _is_scheduled(owned: OwnedProduct) -> bool:
+    """By itself: the end that comes from its base is taken back with the base's."""
+    return owned.own_ends_at is not None or owned.pending_change is not None
+
+
+def _ask_to_resume(work: Work, owned: OwnedProduct) -> Change:
+    assert owned.subscription is not None
+    schedule_id = queries.schedule_of(work.connection, work.environment_id, owned.subscription.id)
+    if owned.own_ends_at is None and schedule_id is not None:
+        return request(work, owned.subscription.id, Ask("release", object_id=schedule_id))
+    return request(work, owned.subscription.id, Ask("update", {"cancel_at_period_end": False}))
+
+
+def _resume_by_the_calendar(work: Work, owned: OwnedProduct) -> None:
+    owned = ownership.drop_change(work, owned)
+    if owned.own_ends_at is not None:
+        owned = ownership.schedule_end(work, owned, None, cancel_at_period_end=False)
+    _tell(work, owned, "subscription.resumed")
 
 
 def revoke(
@@ -105,7 +112,7 @@ def revoke(
         else:
             for owned in named:
                 if owned.is_stripe_backed and owned.subscription is not None:
-                    changes.append(_request(work, owned.subscription.id, "delete", {}))
+                    changes.append(request(work, owned.subscription.id, Ask("cancel")))
                 else:
                     ownership.end(work, environment, owned, "revoked")
     refusal = _carry_out_all(app, environment, changes, sync=False)
@@ -123,54 +130,12 @@ def revoke(
     return _as_it_is(app, environment, named[0])
 
 
-def carry_out(app: App, environment: Environment, change: Change) -> Refusal | None:
-    """
-    Phase 2 of a recorded request, repeated by the worker until Stripe has answered. Canceling what is gone already counts as done.
-
-    `stripe_refused` when Stripe says no.
-    """
-    path = f"/v1/subscriptions/{change.subscription_id}"
-    error = None
-    try:
-        if change.method == "delete":
-            app.gateway(environment).delete(path)
-        else:
-            key = stripe_key(environment.id, change.id, "change")
-            app.gateway(environment).post(path, change.parameters, idempotency_key=key)
-    except StripeRefused as refused:
-        if refused.is_key_dead:
-            raise
-        error = refused.message
-    is_done = error is None or change.method == "delete"
-    with app.work(environment.id) as work:
-        where = subscription_changes.c.environment_id == environment.id, subscription_changes.c.id == change.id
-        status = "done" if is_done else "refused"
-        work.execute(subscription_changes.update().where(*where).values(status=status, last_error=error))
-    return None if is_done else Refusal("stripe_refused", {"stripe_message": error})
-
-
 def cancel_at_stripe(app: App, environment: Environment, subscription_id: str) -> None:
     """The command `cancel_subscription`: ends it at Stripe and takes in what that means. Safe to repeat."""
-    carry_out(app, environment, Change(new_id("chg"), subscription_id, "delete", {}))
+    with app.work(environment.id) as work:
+        change = request(work, subscription_id, Ask("cancel"))
+    carry_out(app, environment, change)
     subscriptions.sync(app, environment, subscription_id)
-
-
-def unanswered(app: App, environment: Environment, *, attempted_before: int) -> list[Change]:
-    """Requests whose answer never reached us, oldest first, at most a hundred."""
-    columns = subscription_changes.c
-    statement = (
-        sa.select(columns.id, columns.subscription_id, columns.method, columns.parameters)
-        .where(
-            columns.environment_id == environment.id,
-            columns.status == "requested",
-            columns.created_at < attempted_before,
-        )
-        .order_by(columns.created_at, columns.id)
-        .limit(100)
-    )
-    with app.database.read() as connection:
-        rows = connection.execute(statement).all()
-    return [Change(row.id, row.subscription_id, row.method, msgspec.json.decode(row.parameters)) for row in rows]
 
 
 def _named(work: Work, environment: Environment, customer: Customer, name: str) -> list[OwnedProduct] | Refusal:
@@ -189,23 +154,27 @@ def _named(work: Work, environment: Environment, customer: Customer, name: str) 
 def _ask_to_cancel(work: Work, owned: OwnedProduct, at: CancelAt) -> list[Change]:
     assert owned.subscription is not None
     if at == "now":
-        return [_request(work, owned.subscription.id, "delete", {})]
-    if owned.ends_at is not None:
+        return [request(work, owned.subscription.id, Ask("cancel"))]
+    if owned.own_ends_at is not None:
         return []
-    return [_request(work, owned.subscription.id, "post", {"cancel_at_period_end": True})]
+    ask = Ask("update", {"cancel_at_period_end": True})
+    schedule_id = queries.schedule_of(work.connection, work.environment_id, owned.subscription.id)
+    if schedule_id is not None:
+        # One thing is scheduled at a time: the switch that was to come gives way.
+        ask = Ask("release", object_id=schedule_id, then=(ask,))
+    return [request(work, owned.subscription.id, ask)]
 
 
 def _cancel_by_the_calendar(work: Work, environment: Environment, owned: OwnedProduct, at: CancelAt) -> None:
     assert owned.subscription is not None
     if at == "now":
         ownership.end(work, environment, owned, "canceled")
-    elif owned.ends_at is None:
+    elif owned.own_ends_at is None:
+        owned = ownership.drop_change(work, owned)
+        assert owned.subscription is not None
         ends_at = owned.subscription.period_end(work.now)
-        _tell(
-            work,
-            ownership.schedule_end(work, owned, ends_at, cancel_at_period_end=True),
-            "subscription.cancel_scheduled",
-        )
+        scheduled = ownership.schedule_end(work, owned, ends_at, cancel_at_period_end=True)
+        _tell(work, scheduled, "subscription.cancel_scheduled")
 
 
 def _tell(work: Work, owned: OwnedProduct, event_type: str) -> None:
@@ -215,36 +184,15 @@ def _tell(work: Work, owned: OwnedProduct, event_type: str) -> None:
     record(work, event_type, told, customer=owned.customer, change="products")
 
 
-def _request(work: Work, subscription_id: str, method: str, parameters: dict[str, Any]) -> Change:
-    change = Change(new_id("chg"), subscription_id, method, parameters)
-    work.execute(
-        subscription_changes.insert().values(
-            environment_id=work.environment_id,
-            id=change.id,
-            subscription_id=subscription_id,
-            method=method,
-            parameters=msgspec.json.encode(parameters).decode(),
-            status="requested",
-            created_at=wall_ms(),
-        )
-    )
-    return change
-
-
 def _undoing(app: App, environment: Environment, change: Change) -> Change:
     """Stripe's portal schedules an end by `cancel_at` alone; that is cleared by its own name."""
+    if change.ask.kind != "update":
+        return change
     found = app.gateway(environment).get(f"/v1/subscriptions/{change.subscription_id}")
     if found.get("cancel_at_period_end") or found.get("cancel_at") is None:
         return change
-    changed = msgspec.structs.replace(change, parameters={"cancel_at": ""})
     with app.work(environment.id) as work:
-        where = subscription_changes.c.environment_id == environment.id, subscription_changes.c.id == change.id
-        work.execute(
-            subscription_changes.update()
-            .where(*where)
-            .values(parameters=msgspec.json.encode(changed.parameters).decode())
-        )
-    return changed
+        return reworded(work, change, {"cancel_at": ""})
 
 
 def _carry_out_all(app: App, environment: Environment, changes: list[Change], *, sync: bool = True) -> Refusal | None:

@@ -19,6 +19,8 @@ def subscription_facts(found: dict[str, Any], items: list[dict[str, Any]] | None
     period_end = milliseconds(max(ends, default=None))
     invoice = found.get("latest_invoice")
     invoice = invoice if isinstance(invoice, dict) else None
+    schedule = found.get("schedule")
+    next_phase = _next_phase(schedule) if isinstance(schedule, dict) else None
     scheduled = milliseconds(found.get("cancel_at"))
     if scheduled is None and found.get("cancel_at_period_end"):
         scheduled = period_end
@@ -41,15 +43,38 @@ def subscription_facts(found: dict[str, Any], items: list[dict[str, Any]] | None
         is_paid_for=_is_paid_for(found["status"], invoice),
         payment_intent_id=_payment_intent(invoice),
         metadata=metadata_of(found),
+        attempted_at=_attempted_at(invoice),
+        schedule_id=id_of(schedule),
+        changes_at=None if next_phase is None else milliseconds(next_phase["start_date"]),
+        items_to_come=() if next_phase is None else tuple(_item(item) for item in next_phase["items"]),
     )
 
 
 def _item(item: dict[str, Any]) -> SubscriptionItem:
+    """An item of a subscription, whose price is whole, or of a phase, whose price is an id unless it was expanded."""
     price = item["price"]
-    recurring = price.get("recurring") or {"interval": "month", "interval_count": 1}
-    return SubscriptionItem(
-        price["id"], item.get("quantity") or 1, f"{recurring['interval_count']} {recurring['interval']}"
-    )
+    recurring = (price.get("recurring") if isinstance(price, dict) else None) or {
+        "interval": "month",
+        "interval_count": 1,
+    }
+    written = f"{recurring['interval_count']} {recurring['interval']}"
+    return SubscriptionItem(id_of(price) or "", item.get("quantity") or 1, written)
+
+
+def _next_phase(schedule: dict[str, Any]) -> dict[str, Any] | None:
+    """Of a schedule that runs: the phase after the one that is current."""
+    current = schedule.get("current_phase")
+    if schedule.get("status") != "active" or current is None:
+        return None
+    later = [phase for phase in schedule["phases"] if phase["start_date"] >= current["end_date"]]
+    return min(later, key=lambda phase: int(phase["start_date"]), default=None)
+
+
+def _attempted_at(invoice: dict[str, Any] | None) -> int | None:
+    """An invoice is charged as soon as it is final."""
+    if invoice is None or invoice["status"] != "open" or not invoice.get("attempted"):
+        return None
+    return milliseconds((invoice.get("status_transitions") or {}).get("finalized_at"))
 
 
 def _is_paid_for(status: str, invoice: dict[str, Any] | None) -> bool:

@@ -38,6 +38,13 @@ class SubscriptionFacts(msgspec.Struct, frozen=True):
     """The money for the beginning is in, or none is due: `active` alone proves nothing."""
     payment_intent_id: str | None
     metadata: dict[str, str]
+    attempted_at: int | None = None
+    """When the open invoice was first tried: days of grace count from then."""
+    schedule_id: str | None = None
+    changes_at: int | None = None
+    """When the next phase of its schedule begins."""
+    items_to_come: tuple[SubscriptionItem, ...] = ()
+    """What that phase is for."""
 
     @property
     def is_terminal(self) -> bool:

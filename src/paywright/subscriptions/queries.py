@@ -15,6 +15,12 @@ def row_of(connection: Connection, environment_id: str, subscription_id: str) ->
     return connection.execute(sa.select(*subscriptions.c).where(where)).one_or_none()
 
 
+def schedule_of(connection: Connection, environment_id: str, subscription_id: str) -> str | None:
+    """The schedule at Stripe that will change it, as far as we heard."""
+    row = row_of(connection, environment_id, subscription_id)
+    return None if row is None else row.schedule_id
+
+
 def page(
     connection: Connection,
     environment_id: str,
@@ -63,6 +69,7 @@ def shown(row: Any) -> dict[str, Any]:
         "current_period_end": rfc3339_or_none(row.current_period_end),
         "cancel_at_period_end": bool(row.cancel_at_period_end),
         "ends_at": rfc3339_or_none(row.ends_at),
+        "changes_at": rfc3339_or_none(row.changes_at),
         "ended_at": rfc3339_or_none(row.ended_at),
         "trial_end": rfc3339_or_none(row.trial_end),
         "started_at": rfc3339(row.started_at),

@@ -1,0 +1,270 @@
+"""
+What is owned through a subscription becomes what its items say, in the work that applies a fetch.
+
+What a subscription grants is decided by its items' prices, looked up to the product sold at that price; metadata only tells which version was sold.
+So a switch made in Stripe's portal or dashboard ends in the same state as one that was asked of us.
+"""
+
+import msgspec
+
+from paywright.catalog import queries as catalog_queries
+from paywright.catalog.queries import SoldPrice
+from paywright.environments.model import Environment
+from paywright.kernel.model import Customer
+from paywright.kernel.refusals import Refusal
+from paywright.outbox.actions import command, open_incident, record
+from paywright.ownership import actions as ownership
+from paywright.ownership import queries as ownership_queries
+from paywright.ownership.model import OwnedProduct, ResolvedLine, Subscription
+from paywright.ownership.rules import conflict_with_owned
+from paywright.storage.statements import insert_if_absent
+from paywright.storage.work import Work
+from paywright.stripe import metadata
+from paywright.subscriptions.model import SubscriptionFacts, SubscriptionItem
+from paywright.subscriptions.requests import go_on_after_waiting
+from paywright.subscriptions.rules import access, begins_at, may_begin
+from paywright.subscriptions.tables import trial_uses
+
+REFUND_PAYMENT = "refund_payment"
+"""The command that returns a payment in full; `payments` carries it out."""
+
+BACK_AGAIN = frozenset({"switched", "base_ended"})
+"""How a product may have ended and yet begin again through the same subscription."""
+
+
+def project(
+    work: Work,
+    environment: Environment,
+    customer: Customer,
+    facts: SubscriptionFacts,
+    sold: dict[str, SoldPrice],
+    past_due_since: int | None,
+) -> None:
+    """What is owned through this subscription becomes what its items say."""
+    ownership.settle(work, environment, customer)
+    held = [
+        each
+        for each in ownership_queries.of_subscription(work.connection, work.environment_id, facts.id)
+        if each.ended_at is None
+    ]
+    if facts.is_terminal:
+        reason = "unpaid" if facts.ended_by == "payment_failed" else "canceled"
+        for owned in held:
+            ownership.end(work, environment, owned, "unpaid" if reason == "unpaid" else "canceled", at=facts.ended_at)
+        return
+    lines = _lines(work, facts, facts.items, sold)
+    held = _switched(work, environment, customer, facts, held, lines)
+    by_product = {owned.product_id: owned for owned in held}
+    for line in lines:
+        present = by_product.get(line.product_id)
+        if present is None and may_begin(facts):
+            present = _begin(work, environment, customer, facts, line)
+        if present is not None:
+            _follow(work, environment, present, facts, past_due_since)
+    _follow_schedule(work, environment, facts, sold)
+    ownership.follow_bases(work, customer)
+
+
+def _switched(
+    work: Work,
+    environment: Environment,
+    customer: Customer,
+    facts: SubscriptionFacts,
+    held: list[OwnedProduct],
+    lines: list[ResolvedLine],
+) -> list[OwnedProduct]:
+    """
+    What is owned follows the items' prices, whoever changed them: us, the portal or somebody in Stripe's dashboard. Answers what is owned then.
+
+    A product that is no longer among the items is taken the place of by a new one of its line; one without such ends.
+    """
+    after: list[OwnedProduct] = []
+    wanted = {line.product_id for line in lines}
+    fresh = [line for line in lines if line.product_id not in {owned.product_id for owned in held}]
+    for owned in sorted(held, key=lambda each: (each.product.is_add_on, each.id)):
+        line = next((line for line in lines if line.product_id == owned.product_id), None)
+        if line is not None:
+            if (line.price_id, line.quantity) != (owned.price_id, owned.quantity):
+                owned = ownership.change_terms(work, environment, owned, line)
+                go_on_after_waiting(work, facts.id)
+            after.append(owned)
+            continue
+        heir = _heir(owned, fresh) if owned.product_id not in wanted else None
+        if heir is not None and _may_take_place(work, customer, owned, heir):
+            fresh.remove(heir)
+            after.append(ownership.switch(work, environment, owned, heir, at=_switched_at(owned, heir, work.now)))
+            go_on_after_waiting(work, facts.id)
+        elif _still_owned(work, owned):
+            ownership.end(work, environment, owned, "switched")
+    return [owned for owned in after if _still_owned(work, owned)]
+
+
+def _heir(owned: OwnedProduct, fresh: list[ResolvedLine]) -> ResolvedLine | None:
+    """Of the products that are new among the items the one of the same line; else any plan, because one subscription sells one."""
+    plans = [line for line in fresh if not line.product.is_add_on]
+    same_line = [line for line in plans if owned.product_line and line.product.product_line == owned.product_line]
+    candidates = same_line or ([] if owned.product.is_add_on else plans)
+    return candidates[0] if candidates else None
+
+
+def _may_take_place(work: Work, customer: Customer, owned: OwnedProduct, line: ResolvedLine) -> bool:
+    others = [each for each in ownership.bought(work, customer) if each.id != owned.id]
+    catalog = catalog_queries.current(work.connection, work.environment_id)
+    return conflict_with_owned(others, [line], catalog, customer) is None
+
+
+def _still_owned(work: Work, owned: OwnedProduct) -> bool:
+    """An add-on may have ended with its base a moment ago."""
+    found = ownership_queries.owned_product(work.connection, work.environment_id, owned.customer, owned.id)
+    return found is not None and found.ended_at is None
+
+
+def _switched_at(owned: OwnedProduct, line: ResolvedLine, now: int) -> int | None:
+    """A switch that was to come is made when it was to come, however late we hear; any other now."""
+    change = owned.pending_change
+    if change is None or (change.product_id, change.price_id) != (line.product_id, line.price_id) or change.at > now:
+        return None
+    return change.at
+
+
+def _follow_schedule(
+    work: Work, environment: Environment, facts: SubscriptionFacts, sold: dict[str, SoldPrice]
+) -> None:
+    """What the next phase of its schedule will change is shown as the pending change of each product."""
+    held = [
+        each
+        for each in ownership_queries.of_subscription(work.connection, work.environment_id, facts.id)
+        if each.ended_at is None
+    ]
+    coming = _lines(work, facts, facts.items_to_come, sold) if facts.changes_at is not None else []
+    here = {owned.product_id for owned in held}
+    fresh = [line for line in coming if line.product_id not in here]
+    for owned in held:
+        line = next((line for line in coming if line.product_id == owned.product_id), None) or _heir(owned, fresh)
+        if line is not None and line.product_id not in here:
+            fresh.remove(line)
+        _show_pending(work, environment, owned, line, facts)
+
+
+def _show_pending(
+    work: Work, environment: Environment, owned: OwnedProduct, line: ResolvedLine | None, facts: SubscriptionFacts
+) -> None:
+    terms = None if line is None else (line.product_id, line.price_id, line.quantity)
+    if facts.changes_at is None or terms in (None, (owned.product_id, owned.price_id, owned.quantity)):
+        if owned.pending_change is not None:
+            dropped = ownership.drop_change(work, owned)
+            if facts.ends_at is None:
+                tell_resumed(work, dropped)
+        return
+    assert line is not None
+    known = owned.pending_change
+    shown = None if known is None else (known.product_id, known.price_id, known.quantity)
+    if known is None or (shown, known.at) != (terms, facts.changes_at):
+        ownership.plan_change(work, environment, owned, line, facts.changes_at)
+
+
+def tell_resumed(work: Work, owned: OwnedProduct) -> None:
+    """A switch that was to come is taken back."""
+    subscription = owned.subscription
+    assert subscription is not None
+    told = {"id": subscription.id, "status": subscription.status, "product_id": owned.product_id}
+    record(work, "subscription.resumed", {"subscription": told}, customer=owned.customer, change="products")
+
+
+def _begin(
+    work: Work, environment: Environment, customer: Customer, facts: SubscriptionFacts, line: ResolvedLine
+) -> OwnedProduct | None:
+    """The first time it is paid for. The loser of a race is canceled and refunded, and somebody is told."""
+    before = ownership_queries.of_subscription(work.connection, work.environment_id, facts.id)
+    if any(each.product_id == line.product_id and each.end_reason not in BACK_AGAIN for each in before):
+        return None  # Owned through this subscription once and ended by us: revoked, refunded or replaced.
+    owned = ownership.own(
+        work,
+        environment,
+        customer,
+        line,
+        source="checkout",
+        granted_at=begins_at(facts),
+        subscription=_subscription(facts, line),
+        checkout_session_id=facts.metadata.get(metadata.CHECKOUT_SESSION),
+    )
+    if isinstance(owned, Refusal):
+        undo_duplicate(work, customer, facts, owned)
+        return None
+    if facts.trial_end is not None and line.place is not None:
+        _use_trial(work, customer, line.place, facts)
+    return owned
+
+
+def _use_trial(work: Work, customer: Customer, place: str, facts: SubscriptionFacts) -> None:
+    """Once per customer and product line, and never given back."""
+    row = {"environment_id": work.environment_id, "customer": customer.key, "place": place}
+    insert_if_absent(work, trial_uses, {**row, "subscription_id": facts.id, "started_at": facts.started_at})
+
+
+def undo_duplicate(work: Work, customer: Customer, facts: SubscriptionFacts, refusal: Refusal) -> None:
+    """Somebody else was fulfilled first: this subscription is canceled and its payment returned, by commands after the commit."""
+    command(work, ownership.CANCEL_SUBSCRIPTION, facts.id, {"subscription_id": facts.id})
+    if facts.payment_intent_id is not None:
+        command(work, REFUND_PAYMENT, facts.payment_intent_id, {"payment_intent_id": facts.payment_intent_id})
+    told = {"subscription_id": facts.id, "payment_intent_id": facts.payment_intent_id, "refused": refusal.code}
+    open_incident(work, "duplicate_purchase", told, customer=customer)
+
+
+def _follow(
+    work: Work, environment: Environment, owned: OwnedProduct, facts: SubscriptionFacts, past_due_since: int | None
+) -> None:
+    assert owned.subscription is not None
+    now_there = msgspec.structs.replace(
+        owned.subscription,
+        status=facts.status,
+        current_period_end=facts.current_period_end,
+        cancel_at_period_end=facts.cancel_at_period_end,
+    )
+    owned = ownership.refresh(work, owned, now_there)
+    if owned.own_ends_at != facts.ends_at:
+        owned = ownership.schedule_end(work, owned, facts.ends_at, cancel_at_period_end=facts.cancel_at_period_end)
+    apply_policy(work, environment, owned, facts.status, past_due_since)
+
+
+def apply_policy(
+    work: Work, environment: Environment, owned: OwnedProduct, status: str, past_due_since: int | None
+) -> OwnedProduct:
+    """Access as the environment's policy says, and until when, so that nobody has to look when the days of grace are over."""
+    decided = access(status, environment.policy.access, past_due_since=past_due_since, now=work.now)
+    return ownership.set_access(work, environment, owned, decided.allowed, decided.reason, until=decided.until)
+
+
+def _subscription(facts: SubscriptionFacts, line: ResolvedLine) -> Subscription:
+    assert line.price is not None
+    return Subscription(
+        id=facts.id,
+        is_stripe_backed=True,
+        status=facts.status,
+        anchor=begins_at(facts),
+        interval=line.price.interval or facts.items[0].interval,
+        current_period_end=facts.current_period_end,
+        cancel_at_period_end=facts.cancel_at_period_end,
+    )
+
+
+def _lines(
+    work: Work, facts: SubscriptionFacts, items: tuple[SubscriptionItem, ...], sold: dict[str, SoldPrice]
+) -> list[ResolvedLine]:
+    """The items that are prices of ours, each with the version of its product that was sold: the one the metadata pins, else the newest."""
+    pinned = facts.metadata.get(metadata.PRODUCT_VERSION, "").split(",")
+    wanted = sorted({*filter(None, pinned), *(each.product_version for each in sold.values())})
+    versions = catalog_queries.product_versions_of(work.connection, work.environment_id, wanted)
+    pinned_by_product = {versions[each].product_id: versions[each] for each in pinned if each in versions}
+    lines: dict[str, ResolvedLine] = {}
+    for item in items:
+        found = sold.get(item.stripe_price_id)
+        if found is None:
+            continue
+        version = pinned_by_product.get(found.product_id)
+        if version is None or found.price_id not in version.product.prices:
+            version = versions[found.product_version]
+        price = version.product.prices.get(found.price_id)
+        line = ResolvedLine(found.product_id, version.id, version.product, found.price_id, price, item.quantity)
+        lines.setdefault(found.product_id, line)
+    return list(lines.values())

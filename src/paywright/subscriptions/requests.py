@@ -1,0 +1,254 @@
+"""
+What we ask of Stripe about a subscription: recorded, then asked, then its answer recorded, with what is to be asked next.
+
+A change may take several calls (release a schedule, then update). Each is a row of its own, inserted in the work that records the answer before it,
+so wherever a process dies, the worker goes on with the row that has no answer.
+"""
+
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from paywright.engine.app import App
+from paywright.environments.model import Environment
+from paywright.kernel.ids import new_id, wall_ms
+from paywright.kernel.refusals import Refusal
+from paywright.payments.rules import display_failure
+from paywright.storage.work import Work
+from paywright.stripe.gateway import StripeDeclined, StripeRefused, stripe_key
+from paywright.stripe.metadata import id_of
+from paywright.subscriptions.switch_rules import phases
+from paywright.subscriptions.tables import subscription_changes
+
+STEPS = {
+    "cancel": ("delete", "/v1/subscriptions/{subscription}"),
+    "update": ("post", "/v1/subscriptions/{subscription}"),
+    "switch": ("post", "/v1/subscriptions/{subscription}"),
+    "schedule": ("post", "/v1/subscription_schedules"),
+    "phases": ("post", "/v1/subscription_schedules/{object}"),
+    "release": ("post", "/v1/subscription_schedules/{object}/release"),
+    "void": ("post", "/v1/invoices/{object}/void"),
+}
+"""Every kind of change, and the call it is."""
+
+IS_SO_ALREADY = frozenset({"cancel", "release", "void"})
+"""Refused means that it ended, was released or voided before: what was asked for is so."""
+
+REPEATED_FOR_MS = 23 * 3_600_000
+"""As long as Stripe surely remembers a key. An older switch is not asked again: a quote is good for minutes."""
+
+WAITS_FOR_BUYER = frozenset({"requires_action", "requires_confirmation", "processing"})
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """One call to be made. `then` follow a yes, `otherwise` a no. Of `phases` the parameters are completed from the schedule's answer."""
+
+    kind: str
+    parameters: dict[str, Any] = {}
+    object_id: str | None = None
+    then: "tuple[Ask, ...]" = ()
+    otherwise: "tuple[Ask, ...]" = ()
+    quote_id: str | None = None
+
+
+class Change(msgspec.Struct, frozen=True):
+    """An `Ask` that is recorded: its id is part of the key Stripe is sent."""
+
+    id: str
+    subscription_id: str
+    ask: Ask
+    created_at: int = 0
+
+    @property
+    def path(self) -> str:
+        return STEPS[self.ask.kind][1].format(subscription=self.subscription_id, object=self.ask.object_id)
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """What Stripe said. `waits`: it will say more once the buyer has authenticated."""
+
+    found: dict[str, Any] = {}
+    refusal: Refusal | None = None
+    error: str | None = None
+    waits: bool = False
+    next: tuple[Ask, ...] = ()
+
+
+def request(work: Work, subscription_id: str, ask: Ask) -> Change:
+    """Phase 1. The caller commits, then calls `carry_out`."""
+    assert ask.kind in STEPS, ask.kind
+    change = Change(new_id("chg"), subscription_id, ask, wall_ms())
+    work.execute(
+        subscription_changes.insert().values(
+            environment_id=work.environment_id,
+            id=change.id,
+            subscription_id=subscription_id,
+            kind=ask.kind,
+            object_id=ask.object_id,
+            parameters=msgspec.json.encode(ask.parameters).decode(),
+            follow_ups=msgspec.json.encode([ask.then, ask.otherwise]).decode(),
+            quote_id=ask.quote_id,
+            status="requested",
+            created_at=change.created_at,
+        )
+    )
+    return change
+
+
+def reworded(work: Work, change: Change, parameters: dict[str, Any]) -> Change:
+    """What is asked says it in other words, before it is asked."""
+    encoded = msgspec.json.encode(parameters).decode()
+    work.execute(subscription_changes.update().where(_is(work, change.id)).values(parameters=encoded))
+    return msgspec.structs.replace(change, ask=msgspec.structs.replace(change.ask, parameters=parameters))
+
+
+def carry_out(app: App, environment: Environment, change: Change) -> Refusal | None:
+    """
+    Phases 2 and 3 of a recorded change and of all that follows from it; repeated by the worker until Stripe has answered.
+
+    Answers the first refusal: `stripe_refused`, `card_declined`, `payment_action_required`, or `quote_expired` for a switch that had no answer for a
+    day.
+    """
+    refusal: Refusal | None = None
+    current: Change | None = change
+    while current is not None:
+        answered = _ask_stripe(app, environment, current)
+        refusal = refusal or answered.refusal
+        with app.work(environment.id) as work:
+            current = _record(work, current, answered)
+    return refusal
+
+
+def unanswered(app: App, environment: Environment, *, attempted_before: int) -> list[Change]:
+    """Requests whose answer never reached us, oldest first, at most a hundred. Instants are the wall clock's."""
+    columns = subscription_changes.c
+    with app.database.read() as connection:
+        return _select(
+            connection, environment.id, (columns.status == "requested") & (columns.created_at < attempted_before)
+        )
+
+
+def under_way(connection: sa.Connection, environment_id: str, subscription_id: str) -> list[Change]:
+    """What Stripe was asked of this subscription and has not answered yet, as far as we know."""
+    columns = subscription_changes.c
+    mine = (columns.subscription_id == subscription_id) & (columns.status == "requested")
+    return _select(connection, environment_id, mine)
+
+
+def of_quote(connection: sa.Connection, environment_id: str, quote_id: str) -> list[Change]:
+    """The unanswered change of a quote that was confirmed."""
+    columns = subscription_changes.c
+    return _select(connection, environment_id, (columns.quote_id == quote_id) & (columns.status == "requested"))
+
+
+def go_on_after_waiting(work: Work, subscription_id: str) -> None:
+    """The buyer has authenticated and the switch is made: what was to follow it becomes due; the worker asks for it."""
+    columns = subscription_changes.c
+    mine = (columns.subscription_id == subscription_id) & (columns.status == "waiting")
+    for change in _select(work.connection, work.environment_id, mine):
+        work.execute(subscription_changes.update().where(_is(work, change.id)).values(status="done"))
+        _request_first(work, change, change.ask.then)
+
+
+def _ask_stripe(app: App, environment: Environment, change: Change) -> Answered:
+    kind, gateway = change.ask.kind, app.gateway(environment)
+    if kind in ("switch", "schedule", "phases") and wall_ms() - change.created_at > REPEATED_FOR_MS:
+        return Answered(refusal=Refusal("quote_expired"), error="unanswered for a day")
+    try:
+        if STEPS[kind][0] == "delete":
+            return Answered(gateway.delete(change.path))
+        key = stripe_key(environment.id, change.id, "change")
+        found = gateway.post(change.path, change.ask.parameters, idempotency_key=key)
+    except StripeDeclined as declined:
+        return Answered(refusal=_declined(declined.code, declined.decline_code), error=declined.message)
+    except StripeRefused as refused:
+        if refused.is_key_dead:
+            raise
+        if kind in IS_SO_ALREADY:
+            return Answered(error=refused.message)
+        return Answered(refusal=Refusal("stripe_refused", {"stripe_message": refused.message}), error=refused.message)
+    if kind == "switch" and found.get("pending_update"):
+        return _unpaid(app, environment, found)
+    return Answered(found)
+
+
+def _unpaid(app: App, environment: Environment, found: dict[str, Any]) -> Answered:
+    """`pending_if_incomplete`: nothing has changed yet. A decline is final for us, so its invoice is voided and the update forgotten."""
+    invoice = found["latest_invoice"]
+    intent_id = _intent_of(invoice)
+    intent = {} if intent_id is None else app.gateway(environment).get(f"/v1/payment_intents/{intent_id}")
+    if intent.get("status") in WAITS_FOR_BUYER:
+        facts = {"client_secret": intent.get("client_secret"), "hosted_invoice_url": invoice.get("hosted_invoice_url")}
+        return Answered(found, Refusal("payment_action_required", facts), waits=True)
+    error = intent.get("last_payment_error") or {}
+    refusal = _declined(error.get("code"), error.get("decline_code"))
+    return Answered(found, refusal, error.get("code"), next=(Ask("void", object_id=invoice["id"]),))
+
+
+def _intent_of(invoice: dict[str, Any]) -> str | None:
+    for payment in (invoice.get("payments") or {"data": []})["data"]:
+        found = id_of((payment.get("payment") or {}).get("payment_intent"))
+        if found is not None:
+            return found
+    return None
+
+
+def _declined(code: str | None, decline_code: str | None) -> Refusal:
+    return Refusal("card_declined", {"decline_code": display_failure(code or "card_declined", decline_code).code})
+
+
+def _record(work: Work, change: Change, answered: Answered) -> Change | None:
+    """Phase 3, and phase 1 of what follows."""
+    status = "waiting" if answered.waits else "refused" if answered.refusal is not None else "done"
+    where = _is(work, change.id), subscription_changes.c.status == "requested"
+    mine = work.execute(subscription_changes.update().where(*where).values(status=status, last_error=answered.error))
+    if mine.rowcount != 1 or answered.waits:
+        return None  # Somebody else recorded the same answer, and goes on with it.
+    follow = change.ask.then if answered.refusal is None else (*answered.next, *change.ask.otherwise)
+    if change.ask.kind == "schedule" and answered.refusal is None:
+        follow = (_completed(follow[0], answered.found), *follow[1:])
+    return _request_first(work, change, follow)
+
+
+def _completed(ask: Ask, schedule: dict[str, Any]) -> Ask:
+    """The phases, now that Stripe has said what the first one is. A schedule without them would only be in the way."""
+    wished = ask.parameters
+    return msgspec.structs.replace(
+        ask,
+        parameters=phases(schedule, wished["items"], wished["duration"]),
+        object_id=schedule["id"],
+        otherwise=(Ask("release", object_id=schedule["id"]),),
+    )
+
+
+def _request_first(work: Work, change: Change, follow: tuple[Ask, ...]) -> Change | None:
+    if not follow:
+        return None
+    first = follow[0]
+    quote_id = first.quote_id or change.ask.quote_id
+    ask = msgspec.structs.replace(first, then=(*first.then, *follow[1:]), quote_id=quote_id)
+    return request(work, change.subscription_id, ask)
+
+
+def _select(connection: sa.Connection, environment_id: str, where: sa.ColumnElement[bool]) -> list[Change]:
+    columns = subscription_changes.c
+    names = ("id", "subscription_id", "kind", "object_id", "parameters", "follow_ups", "quote_id", "created_at")
+    statement = (
+        sa.select(*(columns[name] for name in names))
+        .where(columns.environment_id == environment_id, where)
+        .order_by(columns.created_at, columns.id)
+        .limit(100)
+    )
+    return [_change(row) for row in connection.execute(statement)]
+
+
+def _change(row: Any) -> Change:
+    then, otherwise = msgspec.json.decode(row.follow_ups, type=tuple[tuple[Ask, ...], tuple[Ask, ...]])
+    parameters = msgspec.json.decode(row.parameters)
+    ask = Ask(row.kind, parameters, row.object_id, then, otherwise, row.quote_id)
+    return Change(row.id, row.subscription_id, ask, row.created_at)
+
+
+def _is(work: Work, change_id: str) -> sa.ColumnElement[bool]:
+    return sa.and_(subscription_changes.c.environment_id == work.environment_id, subscription_changes.c.id == change_id)
