@@ -46,7 +46,7 @@ def serve(
     as_json: bool,
 ) -> None:
     """The production server, with the background work in it unless told otherwise. Ends on Ctrl-C or SIGTERM."""
-    from paywright.api.listening import listening_socket
+    from paywright.api.listening import listening_socket, url_of
 
     log_to_stderr(log_level)
     settings = read_settings(environment, host=host, port=port)
@@ -58,6 +58,8 @@ def serve(
     except OSError as error:
         fail(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}", as_json=as_json)
     if workers > 1:
+        url = url_of(listener, settings.host)
+        show({"url": url, "workers": workers}, f"Paywright serves {url} with {workers} processes", as_json=as_json)
         Supervisor(
             listener, workers=workers, with_worker=not no_worker, log_level=log_level, environment=environment
         ).run()
