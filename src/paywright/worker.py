@@ -23,12 +23,14 @@ from paywright.checkout import queries as checkout_queries
 from paywright.checkout.opening import recover
 from paywright.engine.app import App, NotConnected
 from paywright.environments.model import Environment
+from paywright.hooks.actions import fan_out, send_due
 from paywright.kernel.ids import wall_ms
 from paywright.kernel.refusals import Refusal
 from paywright.ledger import actions as ledger
 from paywright.ledger.queries import customers_due
 from paywright.outbox import commands
 from paywright.outbox.actions import lock_customers
+from paywright.outbox.delivery import is_waiting
 from paywright.ownership import actions as ownership
 from paywright.ownership.queries import customers_with_due_ends
 from paywright.payments.actions import refund_in_full
@@ -173,6 +175,8 @@ JOBS: tuple[Job, ...] = (
     Job("inbox", process_inbox, 1, wakes=True, at_once=3),
     Job("inbox upkeep", tidy_inbox, 10),
     Job("commands", carry_out_commands, 1, wakes=True),
+    Job("outbox", fan_out, 1, wakes=True),
+    Job("hooks", send_due, 1, wakes=True, at_once=2),
     Job("settling", settle_customers, 1),
     Job("checkout recovery", recover_checkouts, 10),
     Job("subscription changes", recover_changes, 10),
@@ -189,6 +193,7 @@ def waiting(app: App, environment: Environment) -> dict[str, int]:
             "ends": len(customers_with_due_ends(connection, environment.id, now)),
             "balances": len(customers_due(connection, environment.id, now, limit=100)),
         }
+        counted["events"] = int(is_waiting(connection, environment.id))
     counted["stripe_events"] = int(not webhooks.settled(app, environment.id))
     return {name: number for name, number in counted.items() if number}
 

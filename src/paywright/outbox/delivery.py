@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from paywright.kernel.model import Customer
 from paywright.outbox.tables import customers, events
@@ -36,7 +37,7 @@ class Undelivered(msgspec.Struct, frozen=True):
     events: tuple[Recorded, ...]
 
 
-def take_undelivered(work: Work, *, customers_max: int = 50, events_max: int = 500) -> list[Undelivered]:
+def take_undelivered(work: Work, *, customers_max: int = 50, events_max: int = 100) -> list[Undelivered]:
     """Customers with something to tell, locked until this work ends. On PostgreSQL those another worker holds are left to it."""
     waiting = (
         sa.select(events.c.customer)
@@ -63,9 +64,25 @@ def mark_delivered(work: Work, told: Undelivered) -> None:
         )
 
 
-def has_undelivered(work: Work) -> bool:
-    statement = sa.select(events.c.id).where(events.c.environment_id == work.environment_id, events.c.delivered == 0)
-    return work.execute(statement.limit(1)).first() is not None
+def is_waiting(connection: Connection, environment_id: str) -> bool:
+    """Asked before taking, so that a worker with nothing to do writes nothing."""
+    statement = sa.select(events.c.id).where(events.c.environment_id == environment_id, events.c.delivered == 0)
+    return connection.execute(statement.limit(1)).first() is not None
+
+
+def pass_over(work: Work, *, limit: int = 1_000) -> int:
+    """Nobody listens: what was recorded is done with. Takes no customer's lock. Answers how many."""
+    waiting = (
+        sa.select(events.c.id)
+        .where(events.c.environment_id == work.environment_id, events.c.delivered == 0)
+        .order_by(events.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    ids = list(work.execute(waiting).scalars())
+    passed = events.update().where(events.c.environment_id == work.environment_id, events.c.id.in_(ids))
+    work.execute(passed.values(delivered=1))
+    return len(ids)
 
 
 def recorded(row: Any) -> Recorded:

@@ -153,6 +153,9 @@ def upgrade() -> None:
         sa.Column("id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
         sa.Column("customer", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
         sa.Column("mode", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "ui", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), server_default="hosted", nullable=False
+        ),
         sa.Column("status", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
         sa.Column(
             "payment_status",
@@ -446,6 +449,87 @@ def upgrade() -> None:
             sqlite_where=sa.text("status = 'open'"),
         )
 
+    op.create_table(
+        "hook_attempts",
+        sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("delivery_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False, comment="wall clock"),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("duration_ms", sa.Integer(), nullable=False),
+        sa.Column("answer", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
+        sa.Column("error", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
+        sa.PrimaryKeyConstraint("environment_id", "delivery_id", "number", name=op.f("pk_hook_attempts")),
+    )
+    op.create_table(
+        "hook_deliveries",
+        sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("hook_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("event_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("event_type", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("customer", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
+        sa.Column("sequence", sa.BigInteger(), nullable=True),
+        sa.Column("body", sa.Text(), nullable=False, comment="exactly what is signed and sent, the same at every try"),
+        sa.Column(
+            "status",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            server_default="pending",
+            nullable=False,
+        ),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False, comment="wall clock"),
+        sa.Column(
+            "next_attempt_at",
+            sa.BigInteger(),
+            nullable=True,
+            comment="wall clock; while a worker sends it, the end of its lease",
+        ),
+        sa.Column("delivered_at", sa.BigInteger(), nullable=True, comment="wall clock"),
+        sa.PrimaryKeyConstraint("environment_id", "id", name=op.f("pk_hook_deliveries")),
+    )
+    with op.batch_alter_table("hook_deliveries", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_hook_deliveries_order",
+            ["environment_id", "hook_id", "customer", "sequence"],
+            unique=False,
+            postgresql_where=sa.text("status = 'pending'"),
+            sqlite_where=sa.text("status = 'pending'"),
+        )
+        batch_op.create_index(
+            "ix_hook_deliveries_pending",
+            ["environment_id", "next_attempt_at"],
+            unique=False,
+            postgresql_where=sa.text("status = 'pending'"),
+            sqlite_where=sa.text("status = 'pending'"),
+        )
+        batch_op.create_index("uq_hook_deliveries_event", ["environment_id", "hook_id", "event_id"], unique=True)
+
+    op.create_table(
+        "hooks",
+        sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("url", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("events", sa.Text(), nullable=False),
+        sa.Column(
+            "secret", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False, comment="encrypted"
+        ),
+        sa.Column(
+            "status",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            server_default="enabled",
+            nullable=False,
+        ),
+        sa.Column("disabled_reason", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
+        sa.Column(
+            "failing_since",
+            sa.BigInteger(),
+            nullable=True,
+            comment="the first failure since the last success; wall clock",
+        ),
+        sa.Column("created_at", sa.BigInteger(), nullable=False, comment="wall clock"),
+        sa.PrimaryKeyConstraint("environment_id", "id", name=op.f("pk_hooks")),
+    )
     op.create_table(
         "idempotency_keys",
         sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
@@ -938,6 +1022,37 @@ def upgrade() -> None:
     with op.batch_alter_table("product_versions", schema=None) as batch_op:
         batch_op.create_index("ix_product_versions_product_id", ["environment_id", "product_id"], unique=False)
 
+    op.create_table(
+        "purchase_urls",
+        sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "id",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=False,
+            comment="stands in the signed address of the page",
+        ),
+        sa.Column("customer", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "product_id",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=True,
+            comment="null: an inline product",
+        ),
+        sa.Column("inline_product", sa.Text(), nullable=True, comment="as it was asked for"),
+        sa.Column("return_url", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
+        sa.Column(
+            "with_secret_key", sa.Integer(), nullable=False, comment="who made it: decides which prices may be chosen"
+        ),
+        sa.Column(
+            "checkout_session_id",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=True,
+            comment="the newest attempt that was begun on it",
+        ),
+        sa.Column("created_at", sa.BigInteger(), nullable=False, comment="wall clock"),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False, comment="wall clock"),
+        sa.PrimaryKeyConstraint("environment_id", "id", name=op.f("pk_purchase_urls")),
+    )
     op.create_table(
         "refunds",
         sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
