@@ -8,7 +8,7 @@
 
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from tests.harness import needs
 from tests.harness.databases import PostgresDatabases, SqliteDatabases
 
 LOG_LINES = 60
+STORIES_PER_SERVER = 15
 FAILED = pytest.StashKey[bool]()
 
 
@@ -31,29 +32,46 @@ def sandbox_url() -> Iterator[str]:
         yield url
 
 
+class SharedPremises:
+    """One server a kind of database, started when first asked for, and anew after some stories: its worker visits all that were ever told."""
+
+    def __init__(self, fresh_database: Callable[[str], AbstractContextManager[str]], folders: Iterator[Path]) -> None:
+        self._fresh_database, self._folders = fresh_database, folders
+        self._open: dict[str, tuple[ExitStack, Premises, int]] = {}
+
+    def of(self, kind: str) -> Premises:
+        kept, here, stories = self._open.pop(kind, (ExitStack(), None, 0))
+        if here is None or stories == STORIES_PER_SERVER:
+            kept.close()
+            kept, stories = ExitStack(), 0
+            url = kept.enter_context(self._fresh_database(kind))
+            here = kept.enter_context(premises.opened(url, next(self._folders)))
+        self._open[kind] = kept, here, stories + 1
+        return here
+
+    def close(self) -> None:
+        for kept, _, _ in self._open.values():
+            kept.close()
+
+
 @pytest.fixture(scope="session")
 def shared_premises(
     sqlite_databases: SqliteDatabases,
     started_postgres: PostgresDatabases | str,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Callable[[str], Premises]]:
-    """One server a kind of database, started when first asked for."""
-    started: dict[str, Premises] = {}
-    with ExitStack() as kept:
+) -> Iterator[SharedPremises]:
+    folders = (tmp_path_factory.mktemp("premises") for _ in count())
 
-        def open_premises(kind: str) -> Premises:
-            if kind not in started:
-                folder = tmp_path_factory.mktemp(kind)
-                if kind == "sqlite":
-                    url = kept.enter_context(sqlite_databases.fresh(folder))
-                elif isinstance(started_postgres, str):
-                    needs.lacking("postgres", started_postgres)
-                else:
-                    url = kept.enter_context(started_postgres.fresh())
-                started[kind] = kept.enter_context(premises.opened(url, folder))
-            return started[kind]
+    def fresh(kind: str) -> AbstractContextManager[str]:
+        if kind == "sqlite":
+            return sqlite_databases.fresh(next(folders))
+        if isinstance(started_postgres, str):
+            needs.lacking("postgres", started_postgres)
+        return started_postgres.fresh()
 
-        yield open_premises
+    shared = SharedPremises(fresh, folders)
+    yield shared
+    shared.close()
 
 
 @pytest.fixture(scope="session")
@@ -70,12 +88,12 @@ def chaos_seed(request: pytest.FixtureRequest) -> int:
 @pytest.fixture(params=KINDS)
 def shop(
     request: pytest.FixtureRequest,
-    shared_premises: Callable[[str], Premises],
+    shared_premises: SharedPremises,
     sandbox_url: str,
     environment_ids: Iterator[str],
     chaos_seed: int,
 ) -> Iterator[Shop]:
-    here = shared_premises(request.param)
+    here = shared_premises.of(request.param)
     with opened_shop(here, sandbox_url, next(environment_ids), chaos_seed=chaos_seed) as stage, audited(stage, request):
         yield stage
 

@@ -1,22 +1,22 @@
 """The provider `instant`: free, granted at once, no Stripe anywhere."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from tests.conftest import KINDS
-from tests.flows.premises import Premises
+from tests.flows.conftest import SharedPremises
 from tests.flows.shop import Shop, opened_shop
 
 
 @pytest.fixture(params=KINDS)
 def instant_shop(
     request: pytest.FixtureRequest,
-    shared_premises: Callable[[str], Premises],
+    shared_premises: SharedPremises,
     sandbox_url: str,
     environment_ids: Iterator[str],
 ) -> Iterator[Shop]:
-    here = shared_premises(request.param)
+    here = shared_premises.of(request.param)
     with opened_shop(here, sandbox_url, next(environment_ids), chaos_seed=1, provider="instant") as stage:
         yield stage
 
