@@ -1,0 +1,1 @@
+"""Measurements. They print tables; nothing in the test suite is timed."""
