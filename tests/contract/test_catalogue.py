@@ -5,14 +5,13 @@ import re
 from pathlib import Path
 
 import paywright_sandbox
-from paywright_sandbox import app, cards, fidelity, web
+from paywright_sandbox import cards, fidelity, web
 from paywright_sandbox.account import SETTINGS
 from paywright_sandbox.params import API_VERSION, catalogue
 from paywright_sandbox.routing import ROUTES
 from tests.contract.sdk_parameters import CATALOGUE, catalogue_text
 from tests.contract.sdk_schemas import error_codes, event_types
 
-assert app.SandboxApp
 PACKAGE = Path(paywright_sandbox.__file__).parent
 OURS_ALONE = {"GET /v1/payment_pages/{session}", "POST /v1/payment_pages/{session}/confirm"}
 SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py")))
