@@ -54,9 +54,27 @@ def who_asks(app: App, request: Request) -> tuple[Environment, Caller] | Refusal
 
 
 def perform(
-    app: App, route: Route, request: Request, encoded_parts: Mapping[str, str], environment: Environment, caller: Caller
+    app: App,
+    route: Route,
+    request: Request,
+    encoded_parts: Mapping[str, str],
+    environment: Environment,
+    caller: Caller,
 ) -> Answer | Refusal:
-    """From here on for a caller who is known: an in-process `Paywright` begins here."""
+    """For a caller who is known: an in-process `Paywright` begins here."""
+    call = prepared(app, route, request, encoded_parts, environment, caller)
+    return call if isinstance(call, Refusal) else run(route, call)
+
+
+def prepared(
+    app: App,
+    route: Route,
+    request: Request,
+    encoded_parts: Mapping[str, str],
+    environment: Environment,
+    caller: Caller,
+) -> Call | Refusal:
+    """Authorised, and everything read that was sent; nothing done yet."""
     parts = decoded(encoded_parts)
     if isinstance(parts, Refusal):
         return parts
@@ -69,10 +87,7 @@ def perform(
         return refusal
     if route.endpoint is None:
         return Refusal("not_implemented", {"what": f"{route.method} {route.path}"})
-    call = parsed(route, Call(app, environment, caller, request, parts, customer=customer))
-    if isinstance(call, Refusal):
-        return call
-    return run(route, call)
+    return parsed(route, Call(app, environment, caller, request, parts, customer=customer))
 
 
 def run(route: Route, call: Call) -> Answer | Refusal:

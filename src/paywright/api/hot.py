@@ -1,14 +1,12 @@
 """
-Routes that never meet the router: Stripe's door, and increasing and decreasing an item.
+Routes that never meet the router: Stripe's door, and reading, increasing and decreasing an item.
 
 They are asynchronous from end to end: a request waits for the commit of its batch. Authorization, bodies and answers are those of the route table.
 """
 
 import re
-from functools import partial
 from typing import Any
 
-import anyio
 import anyio.to_thread
 import msgspec
 
@@ -31,26 +29,37 @@ from paywright.api.asgi import (
 from paywright.api.call import Answer
 from paywright.api.errors import raised, refused
 from paywright.api.parsing import path_part
+from paywright.catalog.model import Item
 from paywright.engine.app import App
 from paywright.kernel.model import Customer, parse_customer
 from paywright.kernel.refusals import Refusal, invalid_request
 from paywright.ledger.calls import Call as LedgerCall
-from paywright.ledger.hot import do_async
+from paywright.ledger.hot import do_async, read_item_async
 from paywright.storage.idempotency import IdempotencyKey, idempotency_key
 from paywright.webhooks.door import receive_async
 
-CALLS_MAX = 128
-"""Increases and decreases under way at once; more wait their turn outside."""
-
 WEBHOOK_ROUTE = "/webhooks/stripe/{environment}"
-ITEM_ROUTE = "/v1/customers/{{customer_type}}/{{customer_id}}/items/{{item_id}}/{}"
+ITEM_ROUTE = "/v1/customers/{customer_type}/{customer_id}/items/{item_id}"
 RECEIVED = Answer(200, b'{"received":true}')
 
 _WEBHOOK = re.compile(r"/webhooks/stripe/([^/]+)")
-_ITEM = re.compile(r"/v1/customers/([^/]+)/([^/]+)/items/([^/]+)/(increase|decrease)")
+_ITEM = re.compile(r"/v1/customers/([^/]+)/([^/]+)/items/([^/]+)(?:/(increase|decrease))?")
 
 _BODIES: dict[str, Any] = {"increase": items.Increase, "decrease": items.Decrease}
 _WANTED: dict[str, Any] = {"increase": items.increase_wanted, "decrease": items.decrease_wanted}
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A request for one item: the encoded parts of its path, and what is to be done. `verb` None: read it."""
+
+    scope: Scope
+    receive: Receive
+    names: tuple[str, str, str]
+    verb: str | None
+
+    @property
+    def request_id(self) -> str:
+        return str(self.scope["paywright.request_id"])
 
 
 class Hot:
@@ -58,20 +67,21 @@ class Hot:
         self._app = app
         self._credentials = app.resource(Credentials)
         self._catalogs = app.resource(items.NearCatalogs)
-        self._threads: anyio.CapacityLimiter | None = None
 
     async def takes(self, scope: Scope, receive: Receive, send: Send) -> bool:
         """True when the request was one of these and is answered."""
-        if scope["method"] != "POST":
-            return False
         path = scope["path"]
-        changed = _ITEM.fullmatch(path)
-        if changed is not None:
-            scope["paywright.route"] = ITEM_ROUTE.format(changed[4])
-            await send_answer(send, await self._change(scope, receive, *changed.groups()))
+        item = _ITEM.fullmatch(path)
+        if item is not None:
+            verb = item[4]
+            if scope["method"] != ("GET" if verb is None else "POST") or (verb is None and scope["query_string"]):
+                return False  # Another method, or a read as of another time: the router knows.
+            scope["paywright.route"] = ITEM_ROUTE if verb is None else f"{ITEM_ROUTE}/{verb}"
+            asked = Asked(scope, receive, (item[1], item[2], item[3]), verb)
+            await send_answer(send, await self._item(asked))
             return True
         webhook = _WEBHOOK.fullmatch(path)
-        if webhook is not None:
+        if webhook is not None and scope["method"] == "POST":
             scope["paywright.route"] = WEBHOOK_ROUTE
             await send_answer(send, await self._receive(scope, receive, webhook[1]))
             return True
@@ -87,25 +97,23 @@ class Hot:
         outcome = await receive_async(self._app, environment_id, body, header(scope, b"stripe-signature"))
         return refused(outcome, request_id) if isinstance(outcome, Refusal) else RECEIVED
 
-    async def _change(
-        self, scope: Scope, receive: Receive, customer_type: str, customer_id: str, item_id: str, verb: str
-    ) -> Answer:
-        request_id = scope["paywright.request_id"]
-        caller = await self._caller(scope)
+    async def _item(self, asked: Asked) -> Answer:
+        caller = await self._caller(asked.scope)
         if isinstance(caller, Refusal):
-            answer = refused(caller, request_id)
+            answer = refused(caller, asked.request_id)
         else:
             try:
-                answer = await self._change_as(caller, scope, receive, customer_type, customer_id, item_id, verb)
+                outcome = await self._item_as(caller, asked)
+                answer = refused(outcome, asked.request_id) if isinstance(outcome, Refusal) else outcome
             except (BodyTooLarge, Disconnected):
                 raise
             except Exception as error:  # noqa: BLE001  The boundary, so that the answer gets its CORS headers too.
-                answer = raised(error, request_id)
-        origin = header(scope, b"origin")
+                answer = raised(error, asked.request_id)
+        origin = header(asked.scope, b"origin")
         if origin is None:
             return answer
         environment_id = None if isinstance(caller, Refusal) else caller.environment_id
-        more = await self._in_thread(partial(cors.of_caller, self._app, environment_id, origin))
+        more = await anyio.to_thread.run_sync(cors.of_caller, self._app, environment_id, origin)
         return msgspec.structs.replace(answer, headers={**answer.headers, **more})
 
     async def _caller(self, scope: Scope) -> Caller | Refusal:
@@ -114,47 +122,41 @@ class Hot:
         if recalled is not None:
             return recalled
         client = scope.get("client")
-        found: Caller | Refusal = await self._in_thread(
-            partial(self._credentials.identify, authorization, client[0] if client else None)
-        )
-        return found
+        return await anyio.to_thread.run_sync(self._credentials.identify, authorization, client[0] if client else None)
 
-    async def _change_as(
-        self,
-        caller: Caller,
-        scope: Scope,
-        receive: Receive,
-        customer_type: str,
-        customer_id: str,
-        item_id: str,
-        verb: str,
-    ) -> Answer:
+    async def _item_as(self, caller: Caller, asked: Asked) -> Answer | Refusal:
         """As `dispatch.perform`: who, whose, what, and then one call of the ledger."""
-        request_id = scope["paywright.request_id"]
-        named = read_names(customer_type, customer_id, item_id)
+        named = read_names(*asked.names)
         if isinstance(named, Refusal):
-            return refused(named, request_id)
-        customer, item_name = named
+            return named
+        customer, item_id = named
+        if asked.verb is None:
+            return may(caller, "customer", "read", customer=customer) or await self._read(caller, customer, item_id)
         refusal = may(caller, "secret", "ledger", customer=customer)
         if refusal is not None:
-            return refused(refusal, request_id)
-        raw = await read_body(scope, receive, BODY_MAX)
-        wanted = read_wanted(caller, scope, raw, customer, item_name, verb)
+            return refusal
+        raw = await read_body(asked.scope, asked.receive, BODY_MAX)
+        wanted = read_wanted(caller, asked.scope, raw, customer, item_id, asked.verb)
         if isinstance(wanted, Refusal):
-            return refused(wanted, request_id)
-        item = self._catalogs.near(caller.environment_id, item_name, customer)
-        if item is None:
-            found = await self._in_thread(partial(self._catalogs.item, caller.environment_id, item_name, customer))
-            if isinstance(found, Refusal):
-                return refused(found, request_id)
-            item = found
-        answer = await do_async(self._app, caller.environment_id, wanted)
-        return items.answered(answer, item, request_id)
+            return wanted
+        item = await self._of_catalog(caller, customer, item_id)
+        if isinstance(item, Refusal):
+            return item
+        return items.answered(await do_async(self._app, caller.environment_id, wanted), item, asked.request_id)
 
-    async def _in_thread(self, act: Any) -> Any:
-        if self._threads is None:
-            self._threads = anyio.CapacityLimiter(CALLS_MAX)
-        return await anyio.to_thread.run_sync(act, limiter=self._threads)
+    async def _read(self, caller: Caller, customer: Customer, item_id: str) -> Answer | Refusal:
+        item = await self._of_catalog(caller, customer, item_id)
+        if isinstance(item, Refusal):
+            return item
+        return Answer(
+            200, items.shown(await read_item_async(self._app, caller.environment_id, customer, item_id), item)
+        )
+
+    async def _of_catalog(self, caller: Caller, customer: Customer, item_id: str) -> Item | Refusal:
+        near = self._catalogs.near(caller.environment_id, item_id, customer)
+        if near is not None:
+            return near
+        return await anyio.to_thread.run_sync(self._catalogs.item, caller.environment_id, item_id, customer)
 
 
 def read_names(customer_type: str, customer_id: str, item_id: str) -> tuple[Customer, str] | Refusal:

@@ -1,5 +1,6 @@
 """What a customer has of an item, and the entries that explain it."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -17,7 +18,7 @@ from paywright.kernel.model import Customer
 from paywright.kernel.refusals import Refusal, invalid_request
 from paywright.ledger import queries
 from paywright.ledger.calls import Call as LedgerCall
-from paywright.ledger.hot import decrease_call, do, increase_call
+from paywright.ledger.hot import decrease_call, do, do_async, increase_call
 from paywright.ledger.model import Answer as LedgerAnswer
 from paywright.ledger.model import Entry, ItemState
 from paywright.ledger.opening import Opening
@@ -183,6 +184,20 @@ def decrease(call: Call) -> Answer | Refusal:
     return changed(call, decrease_wanted(call.owner, call.parts["item_id"], call.body, call.key, call.caller.actor))
 
 
+async def increase_awaited(call: Call) -> Answer | Refusal:
+    body = call.body
+    return await change_awaited(
+        call, increase_wanted(call.owner, call.parts["item_id"], body, call.key, call.caller.actor)
+    )
+
+
+async def decrease_awaited(call: Call) -> Answer | Refusal:
+    body = call.body
+    return await change_awaited(
+        call, decrease_wanted(call.owner, call.parts["item_id"], body, call.key, call.caller.actor)
+    )
+
+
 def increase_wanted(
     customer: Customer, item_id: str, body: Increase, key: IdempotencyKey | None, actor: str
 ) -> LedgerCall | Refusal:
@@ -215,6 +230,20 @@ def changed(call: Call, wanted: LedgerCall | Refusal) -> Answer | Refusal:
     if isinstance(item, Refusal):
         return item
     return answered(do(call.app, call.environment.id, wanted), item, call.request.request_id)
+
+
+async def change_awaited(call: Call, wanted: LedgerCall | Refusal) -> Answer | Refusal:
+    """As `changed`, in the batch of this event loop."""
+    if isinstance(wanted, Refusal):
+        return wanted
+    catalogs, environment_id = call.app.resource(NearCatalogs), call.environment.id
+    item = catalogs.near(environment_id, wanted.item_id, call.owner)
+    if item is None:
+        found = await asyncio.to_thread(catalogs.item, environment_id, wanted.item_id, call.owner)
+        if isinstance(found, Refusal):
+            return found
+        item = found
+    return answered(await do_async(call.app, environment_id, wanted), item, call.request.request_id)
 
 
 def answered(answer: LedgerAnswer, item: Item, request_id: str) -> Answer:

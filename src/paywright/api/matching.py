@@ -19,6 +19,14 @@ def _patterns() -> dict[tuple[str, int], list[tuple[re.Pattern[str], Route]]]:
     return found
 
 
+METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
+
+
+def methods_of(path: str) -> list[str]:
+    """What a path takes, for the answer to a method it does not take."""
+    return [method for method in METHODS if match(method, path) is not None]
+
+
 def match(method: str, path: str) -> tuple[Route, dict[str, str]] | None:
     """The route and the encoded parts of its path."""
     for pattern, route in _patterns().get((method, path.count("/")), []):

@@ -50,6 +50,8 @@ class Route(msgspec.Struct, frozen=True):
     body: Any = None
     shows: Any = Any
     once: Once = "no"
+    awaited: Endpoint | None = None
+    """The same endpoint for an event loop, where it waits for no thread."""
     calls_stripe: bool = False
     answers: Literal["200", "201"] = "200"
 

@@ -15,6 +15,7 @@ from paywright.api.call import Answer
 from paywright.api.call import Request as OurRequest
 from paywright.api.errors import encoded, raised, refused
 from paywright.api.front import Front
+from paywright.api.matching import methods_of
 from paywright.api.metrics import Metrics
 from paywright.api.route import Route
 from paywright.api.routes import ROUTES
@@ -100,7 +101,8 @@ def _refused_by_router(request: Request[Any, Any, Any], error: HTTPException) ->
         return _raised(request, error)
     answer = refused(Refusal(code), _request_id(request))
     response = _response(answer)
-    response.headers.update({name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"})
+    if code == "method_not_allowed":
+        response.headers["Allow"] = ", ".join(methods_of(request.scope["path"]))
     return response
 
 

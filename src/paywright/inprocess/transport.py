@@ -13,15 +13,17 @@ import msgspec
 
 from paywright.access.model import SCOPES, Caller
 from paywright.api import dispatch
-from paywright.api.call import Request
+from paywright.api.call import Answer, Call, Request
 from paywright.api.errors import OUTAGES, encoded, raised, refused
 from paywright.api.matching import match
+from paywright.api.route import Route
 from paywright.app import CatalogRefused, apply_catalog_file, is_in_use, open_app
 from paywright.catalog.actions import apply
 from paywright.cli.dev_data import with_dev_secret
-from paywright.client.errors import of_answer
+from paywright.client.errors import PaywrightError, of_answer
 from paywright.client.transport import query_text
 from paywright.engine.app import App
+from paywright.environments.model import Environment
 from paywright.kernel.ids import new_id
 from paywright.kernel.model import Provider
 from paywright.kernel.refusals import Refusal
@@ -59,6 +61,14 @@ def _apply(app: App, environment_id: str, document: dict[str, Any]) -> None:
         raise CatalogRefused(f"{applied.message} {applied.facts}")
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """A call on its way to its endpoint."""
+
+    route: Route
+    parts: dict[str, str]
+    request: Request
+
+
 class InProcess:
     """Thread-safe, as the App is."""
 
@@ -78,37 +88,33 @@ class InProcess:
         body: Any = None,
         idempotency_key: str | None = None,
     ) -> Shown:
-        found = match(method, path)
-        assert found is not None, f"{method} {path} is no route"
-        route, parts = found
-        request = Request(
-            method=method,
-            path=path,
-            request_id=new_id("req"),
-            query_string=urlencode(query_text(query)),
-            body=b"" if body is None else msgspec.json.encode(body),
-            idempotency_key=idempotency_key,
-        )
-        environment = self._app.environment(self._caller.environment_id)
-        assert environment is not None, self._caller.environment_id
+        asked = asked_for(method, path, query, body, idempotency_key)
         try:
-            outcome = dispatch.perform(self._app, route, request, parts, environment, self._caller)
+            outcome = dispatch.perform(
+                self._app, asked.route, asked.request, asked.parts, self._environment(), self._caller
+            )
         except tuple(OUTAGES) as error:
-            answer = raised(error, request.request_id)
-            raise of_answer(answer.status, answer.body) from error
-        answer = refused(outcome, request.request_id) if isinstance(outcome, Refusal) else outcome
-        if answer.status >= 400:
-            raise of_answer(answer.status, msgspec.json.decode(encoded(answer.body)))
-        return msgspec.json.decode(encoded(answer.body), type=shows)
+            raise outage(error, asked) from error
+        return answered(outcome, asked, shows)
+
+    def parsed(self, asked: Asked) -> Call | Refusal:
+        """As far as the endpoint itself, for those that are awaited."""
+        return dispatch.prepared(self._app, asked.route, asked.request, asked.parts, self._environment(), self._caller)
 
     def close(self) -> None:
         self._app.close()
 
+    def _environment(self) -> Environment:
+        environment = self._app.environment(self._caller.environment_id)
+        assert environment is not None, self._caller.environment_id
+        return environment
+
 
 class AsyncInProcess:
-    """The same from an event loop."""
+    """The same from an event loop. Increases and decreases wait for their batch; the rest waits for a thread."""
 
     def __init__(self, app: App) -> None:
+        self._app = app
         self._inner = InProcess(app)
 
     async def call(
@@ -121,9 +127,44 @@ class AsyncInProcess:
         body: Any = None,
         idempotency_key: str | None = None,
     ) -> Shown:
-        return await asyncio.to_thread(
-            self._inner.call, method, path, shows, query=query, body=body, idempotency_key=idempotency_key
-        )
+        asked = asked_for(method, path, query, body, idempotency_key)
+        if asked.route.awaited is None:
+            return await asyncio.to_thread(
+                self._inner.call, method, path, shows, query=query, body=body, idempotency_key=idempotency_key
+            )
+        try:
+            call = await asyncio.to_thread(self._inner.parsed, asked)
+            outcome = call if isinstance(call, Refusal) else await asked.route.awaited(call)
+        except tuple(OUTAGES) as error:
+            raise outage(error, asked) from error
+        return answered(outcome, asked, shows)
 
     async def close(self) -> None:
         await asyncio.to_thread(self._inner.close)
+
+
+def asked_for(method: str, path: str, query: dict[str, Any] | None, body: Any, idempotency_key: str | None) -> Asked:
+    found = match(method, path)
+    assert found is not None, f"{method} {path} is no route"
+    route, parts = found
+    request = Request(
+        method=method,
+        path=path,
+        request_id=new_id("req"),
+        query_string=urlencode(query_text(query)),
+        body=b"" if body is None else msgspec.json.encode(body),
+        idempotency_key=idempotency_key,
+    )
+    return Asked(route, parts, request)
+
+
+def answered(outcome: Answer | Refusal, asked: Asked, shows: type[Shown]) -> Shown:
+    answer = refused(outcome, asked.request.request_id) if isinstance(outcome, Refusal) else outcome
+    if answer.status >= 400:
+        raise of_answer(answer.status, msgspec.json.decode(encoded(answer.body)))
+    return msgspec.json.decode(encoded(answer.body), type=shows)
+
+
+def outage(error: Exception, asked: Asked) -> PaywrightError:
+    answer = raised(error, asked.request.request_id)
+    return of_answer(answer.status, answer.body)
