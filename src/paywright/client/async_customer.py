@@ -1,11 +1,13 @@
 """Made from `customer.py` by `scripts/make_async_surface.py`. Change that file, and run the script."""
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from paywright.client import model
-from paywright.client.errors import InsufficientQuantity
+from paywright.client.conditions import Condition, without, written
+from paywright.client.errors import InsufficientQuantity, RateLimited, Unavailable
 from paywright.client.transport import segment, without_none
 from paywright.kernel.model import Customer, CustomerType
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from paywright.client.async_surface import AsyncSurface
 
 Shown = TypeVar("Shown")
+
+log = logging.getLogger("paywright.client")
 
 
 class AsyncCustomerHandle:
@@ -38,6 +42,29 @@ class AsyncCustomerHandle:
     async def owns(self, product_id: str) -> bool:
         """Whether they own it, with access."""
         return any(product.product_id == product_id and product.access for product in await self.list_products())
+
+    async def gate(self, record: Any, /, **fields: Condition) -> dict[str, Any]:
+        """
+        A copy of the record without the fields this customer is not entitled to: absent, not null. `gate(post, content="pro")`.
+
+        A condition is a product, a list of products (any of them), or made with `paywright.client.conditions`. `NotFound` at once for a product
+        or an item there is not. State that can't be read shuts the gate.
+        """
+        wanted = {name: written(condition) for name, condition in fields.items()}
+        try:
+            opened = set((await self._call("POST", "/gates", model.OpenGates, body={"fields": wanted})).open)
+        except (Unavailable, RateLimited) as error:
+            log.warning("gates are shut, because the state of a %s could not be read: %s", self.customer.type, error)
+            opened = set()
+        return without(record, fields.keys() - opened)
+
+    async def get_product_access(self, product_id: str) -> model.Access:
+        """Whether they may use the product, why, and what would open it."""
+        return await self._call("GET", "/access", model.Access, query={"product": product_id})
+
+    async def get_item_access(self, item_id: str, quantity: int = 1) -> model.Access:
+        """Whether they could spend that many units now. Nothing is spent."""
+        return await self._call("GET", "/access", model.Access, query={"item": item_id, "quantity": quantity})
 
     async def grant_product(
         self,

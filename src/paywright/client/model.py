@@ -136,6 +136,57 @@ class ItemBalance(msgspec.Struct, frozen=True):
     version: int = 0
 
 
+class ItemGrant(msgspec.Struct, frozen=True):
+    """Units handed over together, and what remains of them once spending is laid over all grants, soonest lost first."""
+
+    id: str
+    source: str
+    quantity: int
+    remaining: int
+    granted_at: datetime
+    expires_at: datetime | None = None
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """Units set aside. `status` is `open`, `captured`, `released` or `timed_out`."""
+
+    id: str
+    customer: Customer
+    item_id: str
+    quantity: int
+    captured: int
+    status: str
+    item: ItemBalance
+    expires_at: datetime | None = None
+
+
+class Hook(msgspec.Struct, frozen=True):
+    """An endpoint of the app that hears events. `secret` is there in the answer to its creation only."""
+
+    id: str
+    url: str
+    events: list[str]
+    status: str
+    created_at: datetime
+    disabled_reason: str | None = None
+    failing_since: datetime | None = None
+    secret: str | None = None
+
+
+class HookDelivery(msgspec.Struct, frozen=True):
+    """One event on its way to one hook, with every try."""
+
+    id: str
+    hook_id: str
+    event_id: str
+    event_type: str
+    status: str
+    attempts: list[dict[str, Any]]
+    created_at: datetime
+    next_attempt_at: datetime | None = None
+    delivered_at: datetime | None = None
+
+
 class LedgerEntry(msgspec.Struct, frozen=True):
     """One line of the ledger, for ever. `delta` is the signed change of the balance."""
 
@@ -274,3 +325,20 @@ class CustomerState(msgspec.Struct, frozen=True):
     products: list[OwnedProduct]
     items: list[ItemBalance]
     billing: dict[str, Any] | None = None
+
+
+class Access(msgspec.Struct, frozen=True, rename={"through": "from"}):
+    """The decision, why, through what (`from` on the wire), and what would open it. `remaining` and `resets_at` are for items."""
+
+    allowed: bool
+    reason: str
+    through: dict[str, Any] | None = None
+    remaining: int | None = None
+    resets_at: datetime | None = None
+    upgrade_options: list[dict[str, Any]] = []
+
+
+class OpenGates(msgspec.Struct, frozen=True):
+    """The names of the fields that are open."""
+
+    open: list[str]

@@ -9,14 +9,17 @@ from sqlalchemy.engine import Connection
 
 from paywright.catalog import queries as catalog_queries
 from paywright.catalog.model import Catalog
+from paywright.claims.queries import guest_of
 from paywright.engine.app import App
 from paywright.environments.model import Environment
-from paywright.gates.model import NOTHING, Condition, Explanation, Held
-from paywright.gates.rules import check_known, gated, is_open, items_in, products_in
+from paywright.gates.model import AllOf, Condition, Explanation, Held, OwnsAny
+from paywright.gates.rules import UnknownEntitlement, check_known, claims_in, is_open, items_in, products_in, without
 from paywright.kernel.model import Customer
 from paywright.ledger import queries as ledger_queries
 from paywright.ledger.model import NEVER
 from paywright.ownership import queries as ownership_queries
+from paywright.ownership.defaults import included_by_default, owned_by_default
+from paywright.ownership.model import OwnedProduct
 from paywright.ownership.present import price_shown
 from paywright.storage.database import DatabaseUnavailable
 
@@ -25,38 +28,64 @@ log = logging.getLogger(__name__)
 
 def held(connection: Connection, environment_id: str, customer: Customer, asked: Condition, now: int) -> Held:
     """What the conditions ask about, as it is now."""
-    owned = ownership_queries.live(connection, environment_id, customer, now) if products_in(asked) else []
-    states = ledger_queries.item_states(connection, environment_id, customer, sorted(items_in(asked)), now)
+    owned = _owned(connection, environment_id, customer, now) if products_in(asked) else []
+    states = ledger_queries.item_states(
+        connection, environment_id, customer, sorted(items_in(asked)), now, included=included_by_default
+    )
     return Held(
         frozenset(each.product_id for each in owned if each.access and each.product_id is not None),
         {state.item_id: state.quantity for state in states},
+        {token: _claimed(connection, environment_id, token, now) for token in sorted(claims_in(asked))},
     )
 
 
 def opens(app: App, environment_id: str, customer: Customer, asked: Condition) -> bool:
     """Whether the customer meets the condition. Raises `UnknownEntitlement` for what the catalog does not have."""
-    return is_open(asked, _held_or_nothing(app, environment_id, customer, asked))
+    return bool(opened(app, environment_id, customer, {"": asked}))
 
 
 def gate(
     app: App, environment_id: str, customer: Customer, record: Any, fields: Mapping[str, Condition]
 ) -> dict[str, Any]:
     """The record without the fields the customer is not entitled to. Never raises for lack of rights."""
-    shown = record
-    for name, asked in fields.items():
-        shown = gated(shown, {name: asked}, _held_or_nothing(app, environment_id, customer, asked))
-    return gated(shown, {}, NOTHING)
+    open_fields = opened(app, environment_id, customer, fields)
+    return without(record, fields.keys() - open_fields)
+
+
+def opened(
+    app: App, environment_id: str, customer: Customer, fields: Mapping[str, Condition], *, hidden: bool = False
+) -> frozenset[str]:
+    """
+    Which of the fields are open, by one look at the customer's state; none, if it can't be read.
+
+    Raises `UnknownEntitlement` for what the catalog does not have; with `hidden`, for server-only products too.
+    """
+    asked = AllOf(tuple(fields.values()))
+    try:
+        with app.database.read() as connection:
+            check_known(asked, *_known(connection, environment_id, asked), hidden=hidden)
+            found = held(connection, environment_id, customer, asked, app.now(environment_id))
+    except (DatabaseUnavailable, sa.exc.SQLAlchemyError):
+        log.exception("a gate is shut, because the state of a %s could not be read", customer.type)
+        return frozenset()
+    return frozenset(name for name, condition in fields.items() if is_open(condition, found))
+
+
+def is_known_product(connection: Connection, environment_id: str, product_id: str, *, hidden: bool = False) -> bool:
+    """Whether a gate may ask about it; `hidden` as in `opened`."""
+    asked = OwnsAny((product_id,))
+    try:
+        check_known(asked, *_known(connection, environment_id, asked), hidden=hidden)
+    except UnknownEntitlement:
+        return False
+    return True
 
 
 def explain_product(
     connection: Connection, environment: Environment, customer: Customer, product_id: str, now: int
 ) -> Explanation:
     """May they use the product, why, and what would let them."""
-    owned = [
-        each
-        for each in ownership_queries.live(connection, environment.id, customer, now)
-        if each.product_id == product_id
-    ]
+    owned = [each for each in _owned(connection, environment.id, customer, now) if each.product_id == product_id]
     granting = next((each for each in owned if each.access), None)
     if granting is not None:
         return Explanation(True, "owned", {"owned_product_id": granting.id, "source": granting.source})
@@ -73,8 +102,10 @@ def explain_item(
     connection: Connection, environment: Environment, customer: Customer, item_id: str, quantity: int, now: int
 ) -> Explanation:
     """Could they spend that many units now, when do they get more, and what would give them more."""
-    state = ledger_queries.item_state(connection, environment.id, customer, item_id, now)
-    account = ledger_queries.account_of_customer(connection, environment.id, customer, item_id, now)
+    state = ledger_queries.item_state(connection, environment.id, customer, item_id, now, included=included_by_default)
+    account = ledger_queries.account_of_customer(
+        connection, environment.id, customer, item_id, now, included=included_by_default
+    )
     resets_at = min((each.next_repeat_at for each in account.included if each.is_repeating), default=NEVER)
     allowed = state.quantity >= quantity
     catalog = catalog_queries.current(connection, environment.id)
@@ -88,18 +119,28 @@ def explain_item(
     )
 
 
-def _held_or_nothing(app: App, environment_id: str, customer: Customer, asked: Condition) -> Held:
-    try:
-        with app.database.read() as connection:
-            catalog = catalog_queries.current(connection, environment_id)
-            sold = frozenset(
-                each for each in products_in(asked) if ownership_queries.has_owners(connection, environment_id, each)
-            )
-            check_known(asked, catalog, sold)
-            return held(connection, environment_id, customer, asked, app.now(environment_id))
-    except (DatabaseUnavailable, sa.exc.SQLAlchemyError):
-        log.exception("a gate is shut, because the state of %s could not be read", customer.type)
-        return NOTHING
+def _owned(connection: Connection, environment_id: str, customer: Customer, now: int) -> list[OwnedProduct]:
+    """With the products included by default, which are owned without being rows."""
+    live = ownership_queries.live(connection, environment_id, customer, now)
+    return owned_by_default(connection, environment_id, customer, live, now)
+
+
+def _claimed(connection: Connection, environment_id: str, token: str, now: int) -> frozenset[str]:
+    """What the token's guest owns with access; an inline product goes by its own id. Nothing, once it moved to an account."""
+    guest = guest_of(connection, environment_id, token)
+    if guest is None or guest.attached_to is not None:
+        return frozenset()
+    owned = ownership_queries.live(connection, environment_id, guest.customer, now)
+    return frozenset(each.product_id or each.id for each in owned if each.access)
+
+
+def _known(connection: Connection, environment_id: str, asked: Condition) -> tuple[Catalog, frozenset[str]]:
+    """The catalog, and products it may have lost but somebody still owns."""
+    catalog = catalog_queries.current(connection, environment_id)
+    missing = products_in(asked) - catalog.products.keys()
+    return catalog, frozenset(
+        each for each in missing if ownership_queries.has_owners(connection, environment_id, each)
+    )
 
 
 def _for_sale(catalog: Catalog, product_ids: set[str]) -> list[dict[str, Any]]:

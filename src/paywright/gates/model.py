@@ -18,6 +18,13 @@ class HasItem(msgspec.Struct, frozen=True, tag="item"):
     quantity: int = 1
 
 
+class HasClaim(msgspec.Struct, frozen=True, tag="claim"):
+    """What was bought with this claim token is there, with access: any of the products, or anything at all if none is named."""
+
+    claim_token: str
+    product_ids: tuple[str, ...] = ()
+
+
 class AllOf(msgspec.Struct, frozen=True, tag="all"):
     conditions: "tuple[Condition, ...]"
 
@@ -26,14 +33,15 @@ class AnyOf(msgspec.Struct, frozen=True, tag="any"):
     conditions: "tuple[Condition, ...]"
 
 
-Condition = OwnsAny | HasItem | AllOf | AnyOf
+Condition = OwnsAny | HasItem | HasClaim | AllOf | AnyOf
 
 
 class Held(msgspec.Struct, frozen=True):
-    """Products owned with access, and what can be spent of each item that was asked about."""
+    """Products owned with access, what can be spent of each item that was asked about, and what each claim token opens."""
 
     product_ids: frozenset[str]
     quantities: dict[str, int]
+    claimed: dict[str, frozenset[str]] = {}
 
 
 NOTHING = Held(frozenset(), {})

@@ -4,36 +4,49 @@ Omit, don't fail: a caller without the entitlement gets the object without its p
 A condition that names a product or an item there is not is a programming error and raises at once, before anybody's state is looked at.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Set
+from typing import Any, Literal
 
 import msgspec
 
 from paywright.catalog.model import Catalog
-from paywright.gates.model import AllOf, AnyOf, Condition, HasItem, Held, OwnsAny
+from paywright.gates.model import AllOf, AnyOf, Condition, HasClaim, HasItem, Held, OwnsAny
 
 
 class UnknownEntitlement(LookupError):
-    """A gate asks for a product or an item that the catalog does not have."""
+    """A gate asks for a product or an item that the catalog does not have: `kind` says which, `name` is its id."""
+
+    def __init__(self, kind: Literal["product", "item"], name: str) -> None:
+        super().__init__(f"the catalog has no {kind} `{name}`")
+        self.kind, self.name = kind, name
 
 
 def condition(written: "Condition | str | Iterable[str]") -> Condition:
     """`"pro"` is that product, `["pro", "team"]` any of them; a condition is itself."""
-    if isinstance(written, OwnsAny | HasItem | AllOf | AnyOf):
+    if isinstance(written, OwnsAny | HasItem | HasClaim | AllOf | AnyOf):
         return written
     if isinstance(written, str):
         return OwnsAny((written,))
     return OwnsAny(tuple(written))
 
 
-def check_known(asked: Condition, catalog: Catalog, sold_before: frozenset[str] = frozenset()) -> None:
-    """Raises `UnknownEntitlement`. Archived items and products somebody still owns (`sold_before`) are known."""
-    for product_id in products_in(asked):
-        if product_id not in catalog.products and product_id not in sold_before:
-            raise UnknownEntitlement(f"the catalog has no product `{product_id}`")
-    for item_id in items_in(asked):
+def check_known(
+    asked: Condition, catalog: Catalog, sold_before: frozenset[str] = frozenset(), *, hidden: bool = False
+) -> None:
+    """
+    Raises `UnknownEntitlement`. Archived items and products somebody still owns (`sold_before`) are known.
+
+    `hidden`: for somebody who may not see that server-only products exist.
+    """
+    for product_id in sorted(products_in(asked)):
+        product = catalog.products.get(product_id)
+        if product is None and (hidden or product_id not in sold_before):
+            raise UnknownEntitlement("product", product_id)
+        if hidden and product is not None and product.server_only:
+            raise UnknownEntitlement("product", product_id)
+    for item_id in sorted(items_in(asked)):
         if catalog.item(item_id) is None:
-            raise UnknownEntitlement(f"the catalog has no item `{item_id}`")
+            raise UnknownEntitlement("item", item_id)
 
 
 def is_open(asked: Condition, held: Held) -> bool:
@@ -42,6 +55,9 @@ def is_open(asked: Condition, held: Held) -> bool:
             return any(product_id in held.product_ids for product_id in product_ids)
         case HasItem(item_id, quantity):
             return held.quantities.get(item_id, 0) >= quantity
+        case HasClaim(claim_token, product_ids):
+            bought = held.claimed.get(claim_token, frozenset())
+            return bool(bought.intersection(product_ids) if product_ids else bought)
         case AllOf(conditions):
             return all(is_open(each, held) for each in conditions)
         case AnyOf(conditions):
@@ -50,27 +66,33 @@ def is_open(asked: Condition, held: Held) -> bool:
 
 def gated(record: Any, fields: Mapping[str, Condition], held: Held) -> dict[str, Any]:
     """A copy of the record without the fields whose condition is not met: absent, not null."""
-    shown: dict[str, Any] = dict(record) if isinstance(record, Mapping) else msgspec.to_builtins(record)
+    return without(record, {name for name, asked in fields.items() if not is_open(asked, held)})
+
+
+def without(record: Any, shut: Set[str]) -> dict[str, Any]:
+    """A copy of the record, a mapping, a dataclass or a struct, without these fields."""
+    shown: Any = dict(record) if isinstance(record, Mapping) else msgspec.to_builtins(record)
     assert isinstance(shown, dict), "a gate takes a mapping, a dataclass or a struct"
-    shut = {name for name, asked in fields.items() if not is_open(asked, held)}
     return {name: value for name, value in shown.items() if name not in shut}
 
 
 def products_in(asked: Condition) -> frozenset[str]:
-    match asked:
-        case OwnsAny(product_ids):
-            return frozenset(product_ids)
-        case AllOf(conditions) | AnyOf(conditions):
-            return frozenset().union(*(products_in(each) for each in conditions))
-        case _:
-            return frozenset()
+    named = (each.product_ids for each in leaves(asked) if isinstance(each, OwnsAny | HasClaim))
+    return frozenset().union(*named)
 
 
 def items_in(asked: Condition) -> frozenset[str]:
-    match asked:
-        case HasItem(item_id):
-            return frozenset({item_id})
-        case AllOf(conditions) | AnyOf(conditions):
-            return frozenset().union(*(items_in(each) for each in conditions))
-        case _:
-            return frozenset()
+    return frozenset(each.item_id for each in leaves(asked) if isinstance(each, HasItem))
+
+
+def claims_in(asked: Condition) -> frozenset[str]:
+    """The claim tokens."""
+    return frozenset(each.claim_token for each in leaves(asked) if isinstance(each, HasClaim))
+
+
+def leaves(asked: Condition) -> Iterator[OwnsAny | HasItem | HasClaim]:
+    if isinstance(asked, AllOf | AnyOf):
+        for each in asked.conditions:
+            yield from leaves(each)
+    else:
+        yield asked

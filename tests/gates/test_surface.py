@@ -1,0 +1,196 @@
+"""Gates as an app asks them, in process and over HTTP: rules.md 8, G1-G4."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from paywright import Paywright
+from paywright.claims import actions as claims
+from paywright.client import Client, errors
+from paywright.client.conditions import all_of, any_of, has_claim, has_item
+from paywright.client.surface import Surface
+from paywright.kernel.model import Customer
+from paywright.kernel.refusals import Refusal
+from paywright.ownership import actions as ownership
+from paywright.ownership import ending, queries
+from paywright.ownership.model import AskedLine
+from tests.harness.house import CATALOG, SECRET, House
+
+POST = {"title": "T", "teaser": "t", "content": "c"}
+TEASER = {"title": "T", "teaser": "t"}
+TOKEN = "0123456789abcdefghijABCDEFGHIJ-_"
+WITH_FREE_PLAN = {
+    **CATALOG,
+    "products": {
+        **CATALOG["products"],
+        "free": {
+            "product_line": "plan",
+            "include_by_default": True,
+            "included_items": {"credits": {"quantity": 3, "repeat": "1 month"}},
+        },
+    },
+}
+
+
+@contextmanager
+def in_process(url: str) -> Iterator[Paywright]:
+    with Paywright(database_url=url, catalog=WITH_FREE_PLAN, provider="instant", secret=SECRET) as pay:
+        yield pay
+
+
+@contextmanager
+def over_http(url: str) -> Iterator[Client]:
+    with House(url, catalog=WITH_FREE_PLAN) as house, Client(house.url, house.secret_key) as pay:
+        yield pay
+
+
+@pytest.fixture(params=[in_process, over_http])
+def pay(request: pytest.FixtureRequest, database_url: str) -> Iterator[Surface]:
+    with request.param(database_url) as surface:
+        yield surface
+
+
+def test_G1_a_stranger_gets_the_record_without_what_is_protected(pay: Surface) -> None:
+    user = pay.user("u_1")
+    assert user.gate(POST, content="pro") == TEASER
+    user.grant_product("pro")
+    assert user.gate(POST, content="pro") == POST
+    assert user.gate(POST, content=["team", "pro"], teaser="team") == {"title": "T", "content": "c"}
+    assert user.owns("pro")
+
+
+def test_G4_an_unknown_product_or_item_raises_at_once(pay: Surface) -> None:
+    for condition in ("prp", ["pro", "prp"], any_of("pro", all_of("prp"))):
+        with pytest.raises(errors.NotFound) as raised:
+            pay.user("u_1").gate(POST, content=condition)
+        assert (raised.value.code, raised.value.facts) == ("product_not_found", {"product_id": "prp"})
+    with pytest.raises(errors.NotFound, match="item_not_found"):
+        pay.user("u_1").gate(POST, content=has_item("credit"))
+
+
+def test_any_all_and_units_are_looked_at_not_spent(pay: Surface) -> None:
+    user = pay.user("u_1")
+    assert user.gate(POST, content=has_item("credits", 3)) == POST
+    assert user.gate(POST, content=has_item("credits", 4)) == TEASER
+    assert user.gate(POST, content=all_of("free", has_item("credits", 3))) == POST
+    assert user.gate(POST, content=all_of("pro", has_item("credits", 3))) == TEASER
+    assert user.gate(POST, content=any_of("pro", has_item("credits", 3))) == POST
+    assert user.get_item("credits").quantity == 3
+
+
+def test_the_free_plan_opens_its_gates_for_those_who_never_came(pay: Surface) -> None:
+    user = pay.user("never seen")
+    assert user.owns("free")
+    assert user.gate(POST, content="free") == POST
+    access = user.get_product_access("free")
+    assert (access.allowed, access.reason, access.upgrade_options) == (True, "owned", [])
+
+
+def test_the_decision_says_what_would_open_it(pay: Surface) -> None:
+    user = pay.user("u_1")
+    product, item = user.get_product_access("pro"), user.get_item_access("credits", 5)
+    assert (product.allowed, product.reason, product.remaining) == (False, "not_owned", None)
+    assert [option["product_id"] for option in product.upgrade_options] == ["pro"]
+    assert (item.allowed, item.reason, item.remaining) == (False, "insufficient_quantity", 3)
+    assert [option["product_id"] for option in item.upgrade_options] == ["pro", "pack"]
+    assert item.resets_at is not None
+    assert user.get_item_access("credits", 3).allowed
+
+
+@pytest.fixture
+def house(database_url: str) -> Iterator[House]:
+    with House(database_url) as made:
+        yield made
+
+
+@pytest.fixture
+def sqlite_house(sqlite_url: str) -> Iterator[House]:
+    with House(sqlite_url) as made:
+        yield made
+
+
+def test_G2_what_lost_its_access_is_the_same_as_a_stranger(house: House) -> None:
+    house.post("/v1/customers/user/u_1/products", {"product_id": "pro"})
+    environment, customer = house.app.environment("test"), Customer("user", "u_1")
+    assert environment is not None
+    with house.app.work("test") as work:
+        ownership.lock_customers(work, [customer])
+        (owned,) = queries.live(work.connection, "test", customer, work.now)
+        ownership.set_access(work, environment, owned, False, "past_due")
+    asked = {"fields": {"content": "pro"}}
+    assert house.post("/v1/customers/user/u_1/gates", asked).json() == {"open": []}
+    access = house.get("/v1/customers/user/u_1/access?product=pro").json()
+    assert (access["allowed"], access["reason"], access["from"]["owned_product_id"]) == (False, "access_lost", owned.id)
+
+
+def test_G3_a_claim_token_opens_between_payment_and_refund(house: House) -> None:
+    environment = house.app.environment("test")
+    assert environment is not None
+
+    def opened() -> list[str]:
+        with Client(house.url, house.secret_key) as pay:
+            return sorted(pay.user("u_1").gate(POST, title=has_claim(TOKEN, "gift"), content=has_claim(TOKEN)))
+
+    assert opened() == ["teaser"]
+    with house.app.work("test") as work:
+        guest = claims.open_guest(work, TOKEN)
+        assert not isinstance(guest, Refusal)
+    assert opened() == ["teaser"]
+    with house.app.work("test") as work:
+        owned = ownership.grant(work, environment, guest, AskedLine(product_id="pack"))
+        assert not isinstance(owned, Refusal)
+    assert opened() == ["content", "teaser"]
+    with house.app.work("test") as work:
+        ownership.lock_customers(work, [guest])
+        ending.end(work, environment, owned, "refunded")
+    assert opened() == ["teaser"]
+
+
+def nested(depth: int) -> dict[str, Any]:
+    return {"products": ["pro"]} if depth == 0 else {"any": [nested(depth - 1)]}
+
+
+MALFORMED = [
+    ({}, "fields.content"),
+    ({"products": ["pro"], "item": "credits"}, "fields.content"),
+    ({"claim_token": TOKEN, "any": []}, "fields.content"),
+    ({"any": [{}]}, "fields.content"),
+    (nested(5), "fields.content"),
+    ({"item": "credits", "quantity": 0}, "fields[...].quantity"),
+    (7, "fields[...]"),
+]
+
+
+def test_a_condition_that_says_nothing_or_two_things_is_malformed(sqlite_house: House) -> None:
+    for condition, param in MALFORMED:
+        answer = sqlite_house.post("/v1/customers/user/u_1/gates", {"fields": {"content": condition}})
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, param), condition
+
+
+def test_a_customer_token_asks_for_its_customer_and_does_not_learn_of_hidden_products(sqlite_house: House) -> None:
+    token, mine = sqlite_house.token(Customer("user", "u_1")), "/v1/customers/user/u_1"
+    asked = {"fields": {"content": {"any": ["pro", {"item": "credits"}]}}}
+    assert sqlite_house.post(f"{mine}/gates", {"fields": {"content": "pro"}}, key=token).json() == {"open": []}
+    assert sqlite_house.post("/v1/customers/user/u_2/gates", {"fields": {}}, key=token).status_code == 403
+    assert sqlite_house.post(f"{mine}/gates", asked, key=token).status_code == 400
+    for key, status in ((token, 404), ("", 200)):
+        assert sqlite_house.post(f"{mine}/gates", {"fields": {"a": "secret"}}, key=key).status_code == status
+        assert sqlite_house.get(f"{mine}/access?product=secret", key=key).status_code == status
+
+
+def test_access_is_asked_about_one_thing_there_is(sqlite_house: House) -> None:
+    for query, status in (
+        ("", 400),
+        ("?product=pro&item=credits", 400),
+        ("?item=credits&quantity=0", 400),
+        ("?product=nope", 404),
+        ("?item=nope", 404),
+    ):
+        assert sqlite_house.get(f"/v1/customers/user/u_1/access{query}").status_code == status, query
+
+
+def test_a_server_that_is_away_shuts_the_gate() -> None:
+    with Client("http://127.0.0.1:9", "pw_sk_test_x") as pay:
+        assert pay.user("u_1").gate(POST, content="pro") == TEASER
