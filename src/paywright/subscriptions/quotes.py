@@ -11,7 +11,6 @@ import msgspec
 
 from paywright.catalog import queries as catalog_queries
 from paywright.catalog.push import push
-from paywright.customers import queries as customer_queries
 from paywright.engine.app import App
 from paywright.environments.model import Environment
 from paywright.kernel.ids import new_id
@@ -47,7 +46,7 @@ def quote(
         return decided
     at_stripe, stripe_price_id, told, due_now, proration_date = None, None, Told(), 0, None
     if decided.owned.is_stripe_backed:
-        at_stripe = look(app, environment, customer, decided)
+        at_stripe = look(app, environment, decided)
         if not _agrees(app, environment, decided, at_stripe):
             subscriptions.sync(app, environment, at_stripe.found["id"])
         decided = decided_now(
@@ -117,21 +116,27 @@ def decided_in(
     return decide(wish)
 
 
-def look(app: App, environment: Environment, customer: Customer, switch: Switch) -> AtStripe:
+def look(app: App, environment: Environment, switch: Switch) -> AtStripe:
     """The subscription and the card as they are at Stripe now."""
     assert switch.owned.subscription is not None
     gateway = app.gateway(environment)
-    found = gateway.get(f"/v1/subscriptions/{switch.owned.subscription.id}")
+    path = f"/v1/subscriptions/{switch.owned.subscription.id}"
+    found = gateway.get(path, {"expand": ["default_payment_method"]})
     if found["items"]["has_more"]:
         listed = list(gateway.pages("/v1/subscription_items", {"subscription": found["id"]}))
         found = {**found, "items": {**found["items"], "data": listed}}
-    method = id_of(found.get("default_payment_method"))
+    stripe_customer = id_of(found["customer"])
+    method = _usable(found.get("default_payment_method"), stripe_customer)
     if method is None:
-        with app.database.read() as connection:
-            mapped = customer_queries.stripe_customer_id(connection, environment.id, customer)
-        holder = gateway.get(f"/v1/customers/{mapped or id_of(found['customer'])}")
-        method = id_of((holder.get("invoice_settings") or {}).get("default_payment_method"))
+        expand = {"expand": ["invoice_settings.default_payment_method"]}
+        holder = gateway.get(f"/v1/customers/{stripe_customer}", expand)
+        method = _usable((holder.get("invoice_settings") or {}).get("default_payment_method"), stripe_customer)
     return AtStripe(found, method)
+
+
+def _usable(method: dict[str, Any] | None, stripe_customer: str | None) -> str | None:
+    """A card that was detached may still be named where it was the default."""
+    return None if method is None or id_of(method.get("customer")) != stripe_customer else str(method["id"])
 
 
 def _agrees(app: App, environment: Environment, switch: Switch, at_stripe: AtStripe) -> bool:

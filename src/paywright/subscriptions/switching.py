@@ -95,7 +95,7 @@ def _confirm(app: App, environment: Environment, quote: Quote) -> OwnedProduct |
             return decided
         if not decided.owned.is_stripe_backed:
             return _switch_by_the_calendar(work, environment, quote, decided)
-    at_stripe = quotes.look(app, environment, quote.customer, decided)
+    at_stripe = quotes.look(app, environment, decided)
     refusal = _charges_something_else(app, environment, quote, decided, at_stripe)
     if refusal is not None:
         return refusal

@@ -50,6 +50,9 @@ def heard(work: Work, bill: Json, news: News) -> None:
             change(work, made, status="active")
         case "voided" if made["status"] == "incomplete":
             expire(work, made)
+        case "voided" if bill.get("_pending_update"):
+            made.pop("_pending", None)
+            change(work, made, pending_update=None)
         case "voided":
             settled(work, made, bill)
 
