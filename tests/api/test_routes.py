@@ -12,7 +12,9 @@ import pytest
 
 from paywright.api.routes import ROUTES
 from paywright.environments.actions import add_webhook_secret
+from paywright.worker import Worker
 from tests.harness.house import House
+from tests.harness.waiting import until
 
 ANNE = "/v1/customers/user/anne"
 CREDITS = f"{ANNE}/items/credits"
@@ -109,12 +111,16 @@ def test_time_moves_forward_and_what_is_due_is_seen(house: House) -> None:
 
 
 def test_settled_says_what_is_waited_for(house: House) -> None:
-    assert house.get("/v1/environment/settled").json() == {"settled": True}
     house.post(f"{ANNE}/products", {"product_id": "pro"})
     house.post("/v1/environment/clock", {"advance": "40d"})
     answer = house.get("/v1/environment/settled")
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "not_settled")
-    assert answer.json()["error"]["facts"]["waiting"] == {"balances": 1}
+    assert answer.json()["error"]["facts"]["waiting"]["balances"] == 1
+    with Worker(house.app):
+        until(lambda: house.get("/v1/environment/settled").status_code == 200, "the worker to settle everything")
+    assert house.get("/v1/environment/settled").json() == {"settled": True}
+    kinds = [each["data"]["kind"] for each in house.get("/v1/events?type=item.balance_changed").json()["data"]]
+    assert kinds == ["expiry", "repeat", "included"]
 
 
 def test_switches_of_the_environment_act(house: House) -> None:
