@@ -190,8 +190,8 @@ def test_after_eight_retries_a_delivery_has_failed_until_somebody_sends_it_again
         (failed,) = queries.deliveries(connection, "test", made.id)
     assert (failed.status, failed.attempts) == ("failed", 9)
     with shop.app.work("test") as work:
-        assert hooks.redeliver(work, failed.id) is None
-        missing = hooks.redeliver(work, "del_nothing")
+        assert hooks.redeliver(work, made.id, failed.id) is None
+        missing = hooks.redeliver(work, "hook_other", failed.id)
         assert isinstance(missing, Refusal)
     run(shop)
     assert ear.heard[9][0]["webhook-id"] == ear.heard[0][0]["webhook-id"]

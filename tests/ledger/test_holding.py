@@ -7,7 +7,7 @@ import pytest
 from paywright.kernel.model import QUANTITY_MAX, Customer
 from paywright.kernel.refusals import Refusal
 from paywright.ledger import actions
-from paywright.ledger.holding import HeldItem, Line, capture_hold, decrease_many, open_hold, release_hold
+from paywright.ledger.holding import HeldItem, DecreaseLine, capture_hold, decrease_many, open_hold, release_hold
 from paywright.ledger.model import ItemState
 from paywright.ledger.opening import Opening
 from paywright.ledger.warning import customers_expiring, warn_of_expiry
@@ -89,7 +89,7 @@ def test_a_disputes_hold_is_found_by_nobody(ledger: Ledger) -> None:
     assert release(ledger, "dispute:dp_1:own_a:credits") == Refusal("hold_not_found")
 
 
-def many(ledger: Ledger, *lines: Line) -> list[ItemState] | Refusal:
+def many(ledger: Ledger, *lines: DecreaseLine) -> list[ItemState] | Refusal:
     with ledger.app.work(ENVIRONMENT) as work:
         return decrease_many(work, ledger.app.resource(Opening), lines)
 
@@ -97,7 +97,7 @@ def many(ledger: Ledger, *lines: Line) -> list[ItemState] | Refusal:
 def test_T5_one_short_line_changes_nothing(ledger: Ledger) -> None:
     ledger.grant(10)
     ledger.do(actions.grant, ITEM, 4, source=None, customer=U2)
-    refused = many(ledger, Line(U1, ITEM, 5), Line(U2, ITEM, 5))
+    refused = many(ledger, DecreaseLine(U1, ITEM, 5), DecreaseLine(U2, ITEM, 5))
     assert isinstance(refused, Refusal)
     assert refused.facts["lines"] == [{"index": 1, "requested": 5, "available": 4}]
     assert (ledger.shown(), ledger.shown(customer=U2)) == ((10, 0), (4, 0))
@@ -106,13 +106,13 @@ def test_T5_one_short_line_changes_nothing(ledger: Ledger) -> None:
 def test_lines_on_one_balance_are_added_up(ledger: Ledger) -> None:
     ledger.grant(10)
     ledger.do(actions.grant, "seats", 2, source=None)
-    refused = many(ledger, Line(U1, ITEM, 6), Line(U1, ITEM, 6), Line(U1, "seats", 3))
+    refused = many(ledger, DecreaseLine(U1, ITEM, 6), DecreaseLine(U1, ITEM, 6), DecreaseLine(U1, "seats", 3))
     assert isinstance(refused, Refusal)
     assert refused.facts["lines"] == [
         {"index": 1, "requested": 6, "available": 4},
         {"index": 2, "requested": 3, "available": 2},
     ]
-    done = many(ledger, Line(U1, ITEM, 6), Line(U1, "seats", 2), Line(U1, ITEM, 4))
+    done = many(ledger, DecreaseLine(U1, ITEM, 6), DecreaseLine(U1, "seats", 2), DecreaseLine(U1, ITEM, 4))
     assert done == [ItemState(ITEM, 0, 0, 3), ItemState("seats", 0, 0, 3), ItemState(ITEM, 0, 0, 3)]
 
 
@@ -144,4 +144,4 @@ def test_a_resetting_allowance_is_no_news(ledger: Ledger, repeat: bool) -> None:
 
 def test_a_batch_beyond_the_range_is_refused(ledger: Ledger) -> None:
     ledger.do(actions.decrease, ITEM, QUANTITY_MAX, source=None, allow_negative=True)
-    assert isinstance(many(ledger, Line(U1, ITEM, 1)), Refusal)
+    assert isinstance(many(ledger, DecreaseLine(U1, ITEM, 1)), Refusal)

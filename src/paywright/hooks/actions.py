@@ -112,9 +112,10 @@ def delete(work: Work, hook_id: str) -> Refusal | None:
     return None
 
 
-def redeliver(work: Work, delivery_id: str) -> Refusal | None:
+def redeliver(work: Work, hook_id: str, delivery_id: str) -> Refusal | None:
     """Sends one again, with the same id and body, whatever became of it; the tries begin anew."""
-    where = hook_deliveries.c.environment_id == work.environment_id, hook_deliveries.c.id == delivery_id
+    mine = hook_deliveries.c.environment_id == work.environment_id, hook_deliveries.c.hook_id == hook_id
+    where = *mine, hook_deliveries.c.id == delivery_id
     again = {"status": "pending", "attempts": 0, "next_attempt_at": wall_ms(), "created_at": wall_ms()}
     return (
         None if work.execute(hook_deliveries.update().where(*where).values(**again)).rowcount else Refusal("not_found")

@@ -29,7 +29,7 @@ class HeldItem(msgspec.Struct, frozen=True):
     item: ItemState
 
 
-class Line(msgspec.Struct, frozen=True):
+class DecreaseLine(msgspec.Struct, frozen=True):
     """One line of a batch of decreases."""
 
     customer: Customer
@@ -137,7 +137,7 @@ def _held(opened: Opened, hold: OpenHold, state: ItemState | Refusal) -> HeldIte
 
 
 def decrease_many(
-    work: Work, opening: Opening, lines: Sequence[Line], *, note: str | None = None, actor: str | None = None
+    work: Work, opening: Opening, lines: Sequence[DecreaseLine], *, note: str | None = None, actor: str | None = None
 ) -> list[ItemState] | Refusal:
     """
     Spends on several balances, all or nothing; lines on one balance are added up. Locks the customers, in one order.
