@@ -15,13 +15,12 @@ from paywright.engine.app import App
 from paywright.environments.model import Environment
 from paywright.kernel.ids import new_id, wall_ms
 from paywright.kernel.model import Customer
-from paywright.outbox.actions import open_incident
+from paywright.outbox.actions import lock_customers, open_incident
 from paywright.storage.statements import insert_if_absent
 from paywright.storage.work import Work
 from paywright.stripe import metadata
 from paywright.stripe.gateway import KEYS_KEPT_MS, StripeUnknown, stripe_key
 from paywright.stripe.model import NOT_OURS, OTHER_ENVIRONMENT, Outcome
-
 
 KEYS_PER_CALL_MAX = 3
 """Stripe that keeps failing under each of them is down, and the row stands for a repeat."""
@@ -106,6 +105,9 @@ def remember(work: Work, customer: Customer, stripe_customer: str) -> None:
     known = queries.customer_of(work.connection, work.environment_id, stripe_customer)
     if known == customer:
         return
+    lock_customers(
+        work, [customer]
+    )  # Always before the mapping's row, or two works about one customer could wait for each other.
     insert_if_absent(
         work,
         stripe_customers,
