@@ -61,6 +61,40 @@ def routes() -> str | None:
     return table(("Route", "Who", "Does"), rows)
 
 
+def methods() -> str | None:
+    """What one can ask of `pay`, of a customer and of an item, with the signatures of the code."""
+    surface, customer = found("paywright.client.surface"), found("paywright.client.customer")
+    if surface is None or customer is None:
+        return None
+    classes = (("pay", surface.Surface), ("user", customer.CustomerHandle), ("credits", customer.ItemHandle))
+    return "\n\n".join(f"## `{name}`\n\n{method_table(name, each)}" for name, each in classes)
+
+
+def method_table(name: str, of: type) -> str:
+    rows = []
+    for method, member in vars(of).items():
+        if method.startswith("_"):
+            continue
+        if isinstance(member, property):
+            rows.append((f"`{name}.{method}`", first_line(member.fget)))
+        else:
+            rows.append((f"`{name}.{method}({parameters(member)})`", first_line(member)))
+    return table(("Method", "Does"), rows)
+
+
+def parameters(method: Callable[..., object]) -> str:
+    """Names, and defaults where there are any: annotations are for the editor."""
+    written, has_star = [], False
+    for each in list(inspect.signature(method).parameters.values())[1:]:
+        if each.kind is inspect.Parameter.KEYWORD_ONLY and not has_star:
+            written.append("*")
+            has_star = True
+        mark = "**" if each.kind is inspect.Parameter.VAR_KEYWORD else ""
+        default = "" if each.default is inspect.Parameter.empty else f"={each.default!r}"
+        written.append(f"{mark}{each.name}{default}")
+    return ", ".join(written)
+
+
 def who(who: Any) -> str:
     """A secret key needs the scope; a token or a publishable key will do where they are named."""
     named = {"open": "anyone", "anyone": "publishable", "customer": "customer"}
@@ -102,6 +136,7 @@ TABLES: dict[tuple[str, str], Callable[[], str | None]] = {
     ("errors.md", "refusals"): refusals,
     ("commands.md", "commands"): commands,
     ("http.md", "routes"): routes,
+    ("python.md", "methods"): methods,
     ("stripe-events.md", "types"): stripe_events,
 }
 

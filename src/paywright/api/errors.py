@@ -10,8 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from paywright.api.call import Answer
+from paywright.checkout.actions import Contended
 from paywright.engine.app import NotConnected
 from paywright.kernel.refusals import Refusal
 from paywright.storage.database import DatabaseUnavailable
@@ -21,6 +23,8 @@ log = logging.getLogger("paywright.api")
 
 OUTAGES: dict[type[Exception], Callable[[Any], Refusal]] = {
     DatabaseUnavailable: lambda _: Refusal("unavailable"),
+    PoolExhausted: lambda _: Refusal("unavailable"),
+    Contended: lambda _: Refusal("unavailable"),
     StripeUnknown: lambda _: Refusal("stripe_unavailable"),
     StripeBusy: lambda _: Refusal("stripe_unavailable"),
     StripeRefused: lambda error: Refusal(

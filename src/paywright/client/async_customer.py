@@ -29,6 +29,7 @@ class AsyncCustomerHandle:
 
     @property
     def id(self) -> str:
+        """Your own id of theirs."""
         return self.customer.id
 
     async def get_state(self) -> model.CustomerState:
@@ -168,14 +169,17 @@ class AsyncCustomerHandle:
         return session.url
 
     async def get_billing(self) -> dict[str, Any]:
+        """What Paywright knows of how they pay."""
         return await self._call("GET", "/billing", dict[str, Any])
 
     async def list_invoices(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[dict[str, Any]]:
+        """Their invoices, newest first. Users and teams only."""
         return await self._call(
             "GET", "/invoices", model.Page[dict[str, Any]], query={"limit": limit, "cursor": cursor}
         )
 
     async def list_payments(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[model.Payment]:
+        """Their payments, newest first. Users and teams only."""
         return await self._call("GET", "/payments", model.Page[model.Payment], query={"limit": limit, "cursor": cursor})
 
     async def _call(
@@ -218,10 +222,12 @@ class AsyncItemHandle:
 
     @property
     def id(self) -> str:
+        """The id of the item."""
         return self.balance.id
 
     @property
     def display_name(self) -> str:
+        """As the catalog calls it."""
         return self.balance.display_name
 
     @property
@@ -231,14 +237,17 @@ class AsyncItemHandle:
 
     @property
     def non_negative_quantity(self) -> int:
+        """`quantity`, or 0 when there is debt."""
         return self.balance.non_negative_quantity
 
     @property
     def held(self) -> int:
+        """Units set aside by open holds."""
         return self.balance.held
 
     @property
     def expiring(self) -> list[model.ExpiringUnits]:
+        """Unspent units that will be lost, by instant."""
         return self.balance.expiring
 
     async def refresh(self) -> "AsyncItemHandle":

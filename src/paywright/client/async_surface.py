@@ -24,6 +24,7 @@ class AsyncSurface:
         return AsyncUser(self, "user", user_id)
 
     def team(self, team_id: str) -> AsyncTeam:
+        """A handle on one of your teams."""
         return AsyncTeam(self, "team", team_id)
 
     def custom(self, custom_id: str) -> AsyncCustom:
@@ -39,12 +40,15 @@ class AsyncSurface:
         return (await self._call("GET", "/v1/products", model.Page[model.CatalogProduct])).data
 
     async def get_product(self, product_id: str) -> model.CatalogProduct:
+        """One product of the public catalog. `NotFound` when there is none, or it is server-only."""
         return await self._call("GET", f"/v1/products/{segment(product_id)}", model.CatalogProduct)
 
     async def list_product_lines(self) -> list[model.Named]:
+        """Product lines: a customer holds at most one product of each."""
         return (await self._call("GET", "/v1/product-lines", model.Page[model.Named])).data
 
     async def list_items(self) -> list[model.Named]:
+        """Items: what is counted."""
         return (await self._call("GET", "/v1/items", model.Page[model.Named])).data
 
     async def get_catalog(self) -> dict[str, Any]:
@@ -60,6 +64,7 @@ class AsyncSurface:
         return await self._call("POST", "/v1/catalog/diff", model.CatalogApplied, body=catalog)
 
     async def get_checkout_session(self, checkout_session_id: str) -> model.CheckoutSession:
+        """The session as Paywright knows it."""
         return await self._call("GET", f"/v1/checkout-sessions/{segment(checkout_session_id)}", model.CheckoutSession)
 
     async def sync_checkout_session(self, checkout_session_id: str) -> model.CheckoutSession:
@@ -69,6 +74,7 @@ class AsyncSurface:
         )
 
     async def expire_checkout_session(self, checkout_session_id: str) -> model.CheckoutSession:
+        """Ends an open session; again answers the same. `Conflict` when it is completed."""
         return await self._call(
             "POST", f"/v1/checkout-sessions/{segment(checkout_session_id)}/expire", model.CheckoutSession
         )
@@ -80,16 +86,19 @@ class AsyncSurface:
         )
 
     async def get_payment(self, payment_id: str) -> model.Payment:
+        """One payment."""
         return await self._call("GET", f"/v1/payments/{segment(payment_id)}", model.Payment)
 
     async def list_subscriptions(
         self, *, limit: int | None = None, cursor: str | None = None
     ) -> model.Page[dict[str, Any]]:
+        """Subscriptions at Stripe, newest first."""
         return await self._call(
             "GET", "/v1/subscriptions", model.Page[dict[str, Any]], query={"limit": limit, "cursor": cursor}
         )
 
     async def list_invoices(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[dict[str, Any]]:
+        """Invoices, newest first."""
         return await self._call(
             "GET", "/v1/invoices", model.Page[dict[str, Any]], query={"limit": limit, "cursor": cursor}
         )
@@ -127,6 +136,7 @@ class AsyncSurface:
         return await self._call("GET", "/v1/stripe-events", model.Page[model.StripeEvent], query=query)
 
     async def get_stripe_event(self, stripe_event_id: str) -> model.StripeEvent:
+        """One event of the inbox with its payload, which is kept for 90 days."""
         return await self._call("GET", f"/v1/stripe-events/{segment(stripe_event_id)}", model.StripeEvent)
 
     async def replay_stripe_event(self, stripe_event_id: str) -> model.StripeEvent:
@@ -134,6 +144,7 @@ class AsyncSurface:
         return await self._call("POST", f"/v1/stripe-events/{segment(stripe_event_id)}/replay", model.StripeEvent)
 
     async def get_environment(self) -> model.EnvironmentShown:
+        """The environment and its switches; `now` is business time."""
         return await self._call("GET", "/v1/environment", model.EnvironmentShown)
 
     async def update_environment(self, **changes: Any) -> model.EnvironmentShown:
@@ -159,6 +170,7 @@ class AsyncSurface:
         await self._call("POST", "/v1/customer-tokens/revoke", dict[str, Any], body=body)
 
     async def list_keys(self) -> list[model.ApiKey]:
+        """API keys, newest first. Of a secret one only the last four characters are known."""
         return (await self._call("GET", "/v1/keys", model.Page[model.ApiKey])).data
 
     async def create_key(
@@ -174,9 +186,11 @@ class AsyncSurface:
         )
 
     async def revoke_key(self, key_id: str) -> model.ApiKey:
+        """Voids a key within a second. Again answers the same."""
         return await self._call("DELETE", f"/v1/keys/{segment(key_id)}", model.ApiKey)
 
     async def close(self) -> None:
+        """Ends connections and what runs in the background."""
         await self._transport.close()
 
     async def __aenter__(self) -> Self:

@@ -28,6 +28,7 @@ class Surface:
         return User(self, "user", user_id)
 
     def team(self, team_id: str) -> Team:
+        """A handle on one of your teams."""
         return Team(self, "team", team_id)
 
     def custom(self, custom_id: str) -> Custom:
@@ -43,12 +44,15 @@ class Surface:
         return self._call("GET", "/v1/products", model.Page[model.CatalogProduct]).data
 
     def get_product(self, product_id: str) -> model.CatalogProduct:
+        """One product of the public catalog. `NotFound` when there is none, or it is server-only."""
         return self._call("GET", f"/v1/products/{segment(product_id)}", model.CatalogProduct)
 
     def list_product_lines(self) -> list[model.Named]:
+        """Product lines: a customer holds at most one product of each."""
         return self._call("GET", "/v1/product-lines", model.Page[model.Named]).data
 
     def list_items(self) -> list[model.Named]:
+        """Items: what is counted."""
         return self._call("GET", "/v1/items", model.Page[model.Named]).data
 
     def get_catalog(self) -> dict[str, Any]:
@@ -64,6 +68,7 @@ class Surface:
         return self._call("POST", "/v1/catalog/diff", model.CatalogApplied, body=catalog)
 
     def get_checkout_session(self, checkout_session_id: str) -> model.CheckoutSession:
+        """The session as Paywright knows it."""
         return self._call("GET", f"/v1/checkout-sessions/{segment(checkout_session_id)}", model.CheckoutSession)
 
     def sync_checkout_session(self, checkout_session_id: str) -> model.CheckoutSession:
@@ -71,6 +76,7 @@ class Surface:
         return self._call("POST", f"/v1/checkout-sessions/{segment(checkout_session_id)}/sync", model.CheckoutSession)
 
     def expire_checkout_session(self, checkout_session_id: str) -> model.CheckoutSession:
+        """Ends an open session; again answers the same. `Conflict` when it is completed."""
         return self._call("POST", f"/v1/checkout-sessions/{segment(checkout_session_id)}/expire", model.CheckoutSession)
 
     def list_payments(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[model.Payment]:
@@ -78,14 +84,17 @@ class Surface:
         return self._call("GET", "/v1/payments", model.Page[model.Payment], query={"limit": limit, "cursor": cursor})
 
     def get_payment(self, payment_id: str) -> model.Payment:
+        """One payment."""
         return self._call("GET", f"/v1/payments/{segment(payment_id)}", model.Payment)
 
     def list_subscriptions(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[dict[str, Any]]:
+        """Subscriptions at Stripe, newest first."""
         return self._call(
             "GET", "/v1/subscriptions", model.Page[dict[str, Any]], query={"limit": limit, "cursor": cursor}
         )
 
     def list_invoices(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[dict[str, Any]]:
+        """Invoices, newest first."""
         return self._call("GET", "/v1/invoices", model.Page[dict[str, Any]], query={"limit": limit, "cursor": cursor})
 
     def list_customers(
@@ -121,6 +130,7 @@ class Surface:
         return self._call("GET", "/v1/stripe-events", model.Page[model.StripeEvent], query=query)
 
     def get_stripe_event(self, stripe_event_id: str) -> model.StripeEvent:
+        """One event of the inbox with its payload, which is kept for 90 days."""
         return self._call("GET", f"/v1/stripe-events/{segment(stripe_event_id)}", model.StripeEvent)
 
     def replay_stripe_event(self, stripe_event_id: str) -> model.StripeEvent:
@@ -128,6 +138,7 @@ class Surface:
         return self._call("POST", f"/v1/stripe-events/{segment(stripe_event_id)}/replay", model.StripeEvent)
 
     def get_environment(self) -> model.EnvironmentShown:
+        """The environment and its switches; `now` is business time."""
         return self._call("GET", "/v1/environment", model.EnvironmentShown)
 
     def update_environment(self, **changes: Any) -> model.EnvironmentShown:
@@ -153,6 +164,7 @@ class Surface:
         self._call("POST", "/v1/customer-tokens/revoke", dict[str, Any], body=body)
 
     def list_keys(self) -> list[model.ApiKey]:
+        """API keys, newest first. Of a secret one only the last four characters are known."""
         return self._call("GET", "/v1/keys", model.Page[model.ApiKey]).data
 
     def create_key(
@@ -168,9 +180,11 @@ class Surface:
         )
 
     def revoke_key(self, key_id: str) -> model.ApiKey:
+        """Voids a key within a second. Again answers the same."""
         return self._call("DELETE", f"/v1/keys/{segment(key_id)}", model.ApiKey)
 
     def close(self) -> None:
+        """Ends connections and what runs in the background."""
         self._transport.close()
 
     def __enter__(self) -> Self:
