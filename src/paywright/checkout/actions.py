@@ -11,7 +11,7 @@ import msgspec
 from paywright.catalog import queries as catalog_queries
 from paywright.catalog.actions import pin_inline
 from paywright.catalog.push import push
-from paywright.checkout import queries, rules
+from paywright.checkout import in_app, queries, rules
 from paywright.checkout.fulfilment import apply, fetch
 from paywright.checkout.model import CheckoutSession, PinnedLine, StartCheckout
 from paywright.checkout.opening import open_at_stripe
@@ -21,7 +21,7 @@ from paywright.engine.app import App
 from paywright.environments.model import Environment
 from paywright.kernel.ids import new_id
 from paywright.kernel.periods import Period
-from paywright.kernel.refusals import Refusal
+from paywright.kernel.refusals import Refusal, invalid_request
 from paywright.outbox.actions import lock_customers
 from paywright.ownership import actions as ownership
 from paywright.ownership.model import ResolvedLine
@@ -62,7 +62,7 @@ def start(
     for _ in range(ROUNDS_MAX):
         begun = _begin(app, environment, asked, key, renews)
         if isinstance(begun, Refusal):
-            return begun if key is None else _kept_refusal(app, environment, key, begun)
+            return keep_refusal(app, environment, key, begun)
         if isinstance(begun, CheckoutSession):
             return go_on(app, environment, begun)
         for other in begun:
@@ -87,7 +87,9 @@ def sync(app: App, environment: Environment, session_id: str) -> CheckoutSession
         if isinstance(opened, Refusal):
             return opened
         found = opened
-    if found.stripe_checkout_session_id is not None:
+    if found.is_in_app and found.stripe_payment_intent_id is not None:
+        in_app.sync(app, environment, found.stripe_payment_intent_id)
+    elif found.stripe_checkout_session_id is not None:
         fetched = fetch(app, environment, found.stripe_checkout_session_id)
         with app.work(environment.id) as work:
             apply(work, fetched)
@@ -103,8 +105,9 @@ def expire(app: App, environment: Environment, session_id: str) -> CheckoutSessi
         opened = open_at_stripe(app, environment, found)
         found = opened if isinstance(opened, CheckoutSession) else _read(app, environment, session_id) or found
     if found.status == "open":
-        assert found.stripe_checkout_session_id is not None
         path = f"/v1/checkout/sessions/{found.stripe_checkout_session_id}/expire"
+        if found.is_in_app:
+            path = f"/v1/payment_intents/{found.stripe_payment_intent_id}/cancel"
         try:
             app.gateway(environment).post(path, {}, idempotency_key=stripe_key(environment.id, found.id, "expire"))
         except StripeRefused as refused:
@@ -132,8 +135,16 @@ def _behind(work: Work, kept: idempotency.Kept) -> CheckoutSession | Refusal | N
     return msgspec.json.decode(kept.body, type=Refusal)
 
 
-def _kept_refusal(app: App, environment: Environment, key: IdempotencyKey, refusal: Refusal) -> Refusal:
+def foresee(app: App, environment: Environment, asked: StartCheckout) -> Refusal | None:
+    """What `start` would refuse now. Nothing is written."""
+    decided = rules.malformed(asked, environment) or _decide(app, environment, asked)
+    return decided if isinstance(decided, Refusal) else None
+
+
+def keep_refusal(app: App, environment: Environment, key: IdempotencyKey | None, refusal: Refusal) -> Refusal:
     """A refusal is an answer like any other: a repeat gets it again, whatever has become possible since."""
+    if key is None:
+        return refusal
     with app.work(environment.id) as work:
         if refusal.status in idempotency.STORED_STATUSES and refusal.code != "idempotency_key_reused":
             kept = idempotency.claim(work, key)
@@ -154,7 +165,8 @@ def _begin(
     if environment.is_at_stripe:
         if asked.customer.type != "guest":
             stripe_customer_id = ensure_stripe_customer(app, environment, asked.customer, email=asked.customer_email)
-        prices = _stripe_prices(app, environment, lines)
+        if not asked.is_in_app:
+            prices = _stripe_prices(app, environment, lines)
     outcome: CheckoutSession | Refusal | list[CheckoutSession] | None = None
     with app.work(environment.id) as work:
         session_id = new_id("chk")
@@ -188,7 +200,12 @@ def _claimed_by_twin(
 def _decide(app: App, environment: Environment, asked: StartCheckout) -> tuple[ResolvedLine, ...] | Refusal:
     """The rules, before anything at Stripe is touched. They are asked again under the customer's lock."""
     with app.work(environment.id) as work:
-        return _resolved(work, environment, asked)
+        lines = _resolved(work, environment, asked)
+    if asked.is_in_app and not isinstance(lines, Refusal) and rules.mode_of(lines) == "subscription":
+        return invalid_request(
+            "line_items", "In the app one pays one-time prices only; sell subscriptions with `ui: hosted`."
+        )
+    return lines
 
 
 class _Attempt(msgspec.Struct, frozen=True):
@@ -219,14 +236,26 @@ def _record(
         found = [queries.parameters_hash_of(work.connection, work.environment_id, one.id) for one in in_the_way]
         return in_the_way[0] if found == [wanted] else in_the_way
     made = _insert(work, environment, asked, attempt, lines)
-    return made if environment.is_at_stripe else _complete_at_once(work, environment, made, lines)
+    if not environment.is_at_stripe:
+        return _complete_at_once(work, environment, made, lines)
+    if made.is_in_app and rules.total_of(lines, made.currency) == 0:
+        return in_app.complete_for_nothing(work, environment, made)
+    return made
 
 
 def _insert(
     work: Work, environment: Environment, asked: StartCheckout, attempt: _Attempt, lines: tuple[ResolvedLine, ...]
 ) -> CheckoutSession:
     parameters = None
-    if environment.is_at_stripe:
+    if environment.is_at_stripe and asked.is_in_app:
+        parameters = rules.in_app_parameters(
+            asked,
+            lines,
+            environment=environment,
+            session_id=attempt.session_id,
+            stripe_customer_id=attempt.stripe_customer_id,
+        )
+    elif environment.is_at_stripe:
         parameters = rules.stripe_parameters(
             asked,
             lines,
@@ -284,7 +313,7 @@ def _complete_at_once(
             line_index=index,
         )
         assert not isinstance(owned, Refusal), "resolved under the same lock"
-    url = rules.with_session_id(session.success_url, session.id)
+    url = rules.with_session_id(session.success_url, session.id) or None
     return change(work, session, status="completed", payment_status="no_payment_required", url=url, fulfilled=1)
 
 

@@ -82,7 +82,7 @@ def apply(work: Work, fetched: Fetched) -> Outcome:
     session = _mirror(work, session, facts)
     _apply_related(work, session, facts, fetched)
     if facts.is_paid_for and session.mode == "payment" and not session.is_fulfilled:
-        _fulfil(work, environment, session, facts, fetched)
+        fulfil(work, environment, session, facts, fetched)
     return PROCESSED
 
 
@@ -141,7 +141,7 @@ def _apply_related(work: Work, session: CheckoutSession, facts: CheckoutFacts, f
         )
 
 
-def _fulfil(
+def fulfil(
     work: Work, environment: Environment, session: CheckoutSession, facts: CheckoutFacts, fetched: Fetched
 ) -> None:
     """One-time lines, all of them or none: what came in must be what the session asked for, and nothing may stand in the way."""

@@ -10,12 +10,14 @@ from paywright.ownership.model import AskedLine
 CheckoutMode = Literal["payment", "subscription"]
 CheckoutStatus = Literal["initialized", "open", "completed", "expired", "failed"]
 PaymentStatus = Literal["paid", "unpaid", "no_payment_required"]
+CheckoutUi = Literal["hosted", "elements"]
+"""Where the buyer pays: on Stripe's page, or in the app, by a Payment Intent behind our session."""
 
 LIFE_MS = 24 * 3_600_000
 
 
 class StartCheckout(msgspec.Struct, frozen=True):
-    """What is asked of us. `with_secret_key` decides which products, prices and URLs may be used."""
+    """What is asked of us. `with_secret_key` decides which products, prices and URLs may be used. In the app the URLs are empty: nobody leaves."""
 
     customer: Customer
     lines: tuple[AskedLine, ...]
@@ -26,6 +28,14 @@ class StartCheckout(msgspec.Struct, frozen=True):
     customer_email: str | None = None
     promotion_codes: bool = False
     metadata: dict[str, str] = {}
+    ui: CheckoutUi = "hosted"
+    automatic_tax: bool = False
+    description: str | None = None
+    """For in-app payments, with `customer_email` as where the receipt goes."""
+
+    @property
+    def is_in_app(self) -> bool:
+        return self.ui == "elements"
 
 
 class PinnedLine(msgspec.Struct, frozen=True):
@@ -70,6 +80,11 @@ class CheckoutSession(msgspec.Struct, frozen=True):
     stripe_payment_intent_id: str | None = None
     stripe_subscription_id: str | None = None
     buyer_email: str | None = None
+    ui: CheckoutUi = "hosted"
+
+    @property
+    def is_in_app(self) -> bool:
+        return self.ui == "elements"
 
     @property
     def is_under_way(self) -> bool:

@@ -19,6 +19,7 @@ from paywright.environments.model import Environment
 from paywright.kernel.ids import wall_ms
 from paywright.kernel.refusals import Refusal
 from paywright.outbox.actions import lock_customers
+from paywright.stripe import metadata
 from paywright.stripe.gateway import KEYS_KEPT_MS, StripeDeclined, StripeRefused, StripeUnknown, stripe_key
 
 GENERATIONS_MAX = 5
@@ -67,7 +68,7 @@ def _create(app: App, environment: Environment, session: CheckoutSession) -> dic
     assert session.stripe_parameters is not None
     key = stripe_key(environment.id, session.id, "create", session.generation)
     try:
-        return app.gateway(environment).post("/v1/checkout/sessions", session.stripe_parameters, idempotency_key=key)
+        return app.gateway(environment).post(_path_of(session), session.stripe_parameters, idempotency_key=key)
     except StripeUnknown as unknown:
         if not unknown.is_kept:
             raise
@@ -79,10 +80,19 @@ def _look(app: App, environment: Environment, session: CheckoutSession) -> dict[
     mine: dict[str, Any] = {"customer": session.stripe_customer_id}
     if session.stripe_customer_id is None:
         mine = {"created": {"gte": session.created_at // 1000 - 3600}}
-    for found in app.gateway(environment).pages("/v1/checkout/sessions", mine):
-        if found.get("client_reference_id") == session.id:
+    for found in app.gateway(environment).pages(_path_of(session), mine):
+        if _reference_of(found) == session.id:
             return found
     return None
+
+
+def _path_of(session: CheckoutSession) -> str:
+    return "/v1/payment_intents" if session.is_in_app else "/v1/checkout/sessions"
+
+
+def _reference_of(found: dict[str, Any]) -> str | None:
+    """Of a Checkout Session, or of a Payment Intent that was made for one of ours and not by one of Stripe's."""
+    return found.get("client_reference_id") or metadata.metadata_of(found).get(metadata.CHECKOUT_SESSION)
 
 
 def _is_key_too_old(session: CheckoutSession) -> bool:
@@ -96,6 +106,8 @@ def _opened(app: App, environment: Environment, session: CheckoutSession, made: 
         assert present is not None
         if present.status != "initialized":
             return present
+        if session.is_in_app:
+            return change(work, present, status="open", stripe_payment_intent_id=made["id"])
         return change(
             work,
             present,

@@ -92,6 +92,7 @@ def shown(found: CheckoutSession, environment_id: str) -> dict[str, Any]:
         "id": found.id,
         "environment": environment_id,
         "mode": found.mode,
+        "ui": found.ui,
         "status": found.status,
         "payment_status": found.payment_status,
         "customer": msgspec.to_builtins(found.customer),
@@ -141,4 +142,5 @@ def _session(row: Any) -> CheckoutSession:
         stripe_payment_intent_id=row.stripe_payment_intent_id,
         stripe_subscription_id=row.stripe_subscription_id,
         buyer_email=row.buyer_email,
+        ui=row.ui,
     )

@@ -8,6 +8,7 @@ from paywright.checkout import queries
 from paywright.checkout.model import LIFE_MS, CheckoutMode, CheckoutSession, LastError, PinnedLine, StartCheckout
 from paywright.checkout.tables import checkout_sessions, open_checkouts
 from paywright.kernel.ids import wall_ms
+from paywright.kernel.model import normal_address
 from paywright.outbox.actions import lock_customers, record
 from paywright.storage.statements import insert_if_absent
 from paywright.storage.work import Work
@@ -41,6 +42,7 @@ def insert(
             id=session_id,
             customer=asked.customer.key,
             mode=mode,
+            ui=asked.ui,
             status="initialized",
             lines=msgspec.json.encode(lines).decode(),
             currency=currency,
@@ -49,6 +51,7 @@ def insert(
             stripe_parameters=None if stripe_parameters is None else msgspec.json.encode(stripe_parameters).decode(),
             renews=renews,
             stripe_customer_id=stripe_customer_id,
+            buyer_email=None if asked.customer_email is None else normal_address(asked.customer_email),
             created_at=work.now,
             updated_at=work.now,
             expires_at=work.now + LIFE_MS,

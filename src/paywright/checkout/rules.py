@@ -26,13 +26,19 @@ def malformed(asked: StartCheckout, environment: Environment) -> Refusal | None:
     if refusal is not None:
         return refusal
     for name, url in (("success_url", asked.success_url), ("cancel_url", asked.cancel_url)):
-        refusal = bad_url(name, url, environment, with_secret_key=asked.with_secret_key)
+        refusal = None
+        if url or not asked.is_in_app:
+            refusal = bad_url(name, url, environment, with_secret_key=asked.with_secret_key)
         if refusal is not None:
             return refusal
-    email = asked.customer_email
-    if email is not None and ("@" not in email[1:-1] or len(email) > 512 or any(c.isspace() for c in email)):
-        return invalid_request("customer_email", "`customer_email` is no e-mail address.")
-    return None
+    return bad_email("customer_email", asked.customer_email)
+
+
+def bad_email(name: str, email: str | None) -> Refusal | None:
+    """Only what can't be one: whether it exists is for a letter to find out."""
+    if email is None or ("@" in email[1:-1] and len(email) <= 512 and not any(c.isspace() for c in email)):
+        return None
+    return invalid_request(name, f"`{name}` is no e-mail address.")
 
 
 def bad_metadata(given: dict[str, str]) -> Refusal | None:
@@ -99,6 +105,7 @@ def parameters_hash(asked: StartCheckout, lines: Sequence[ResolvedLine]) -> str:
     """Equal for requests that would open the same checkout."""
     pinned = [(line.product_id, line.version_id, line.price_id, line.quantity) for line in lines]
     known = [asked.success_url, asked.cancel_url, asked.currency, asked.customer_email, asked.promotion_codes]
+    known += [asked.ui, asked.automatic_tax, asked.description]
     return hashlib.sha256(msgspec.json.encode([pinned, known, sorted(asked.metadata.items())])).hexdigest()
 
 
@@ -143,7 +150,45 @@ def stripe_parameters(
         params["subscription_data"].update(_stripe_trial(trial, now))
     if asked.promotion_codes:
         params["allow_promotion_codes"] = True
+    if asked.automatic_tax:
+        params["automatic_tax"] = {"enabled": True}
+        if stripe_customer_id is not None:
+            # Tax is worked out from an address, which Stripe refuses to take from a customer it may not update.
+            params["customer_update"] = {"address": "auto"}
     return params
+
+
+def total_of(lines: Sequence[ResolvedLine], currency: str) -> int:
+    """In minor units."""
+    return sum(line.price.amounts[currency] * line.quantity for line in lines if line.price is not None)
+
+
+def in_app_parameters(
+    asked: StartCheckout,
+    lines: Sequence[ResolvedLine],
+    *,
+    environment: Environment,
+    session_id: str,
+    stripe_customer_id: str | None,
+) -> dict[str, Any]:
+    """The body of `POST /v1/payment_intents`: how one pays is the account's setting, and the amount is ours."""
+    currency = asked.currency or environment.default_currency
+    named = None if asked.customer.type == "guest" else asked.customer.key
+    params: dict[str, Any] = {
+        "amount": total_of(lines, currency),
+        "currency": currency,
+        "automatic_payment_methods": {"enabled": True},
+        "metadata": {
+            **asked.metadata,
+            **metadata.ours(environment.id, customer_key=named, checkout_session_id=session_id),
+        },
+    }
+    more = {
+        "customer": stripe_customer_id,
+        "receipt_email": asked.customer_email,
+        "description": asked.description,
+    }
+    return {**params, **{name: value for name, value in more.items() if value is not None}}
 
 
 def _stripe_trial(trial: Period, now: int) -> dict[str, int]:

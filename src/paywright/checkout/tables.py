@@ -20,6 +20,7 @@ checkout_sessions = Table(
     Column("id", Ident, primary_key=True),
     customer_column(),
     Column("mode", Ident, nullable=False),
+    Column("ui", Ident, nullable=False, server_default="hosted"),
     Column("status", Ident, nullable=False),
     Column("payment_status", Ident, nullable=False, server_default="unpaid"),
     Column("lines", JsonText, nullable=False, comment="what is granted, pinned"),
@@ -49,6 +50,21 @@ checkout_sessions = Table(
     Index("ix_checkout_sessions_customer", "environment_id", "customer", "created_at"),
     Index("ix_checkout_sessions_buyer_email", "environment_id", "buyer_email"),
     Index("ix_checkout_sessions_status", "environment_id", "status", "attempted_at"),
+)
+
+purchase_urls = Table(
+    "purchase_urls",
+    metadata,
+    environment_column(),
+    Column("id", Ident, primary_key=True, comment="stands in the signed address of the page"),
+    customer_column(),
+    Column("product_id", Ident, comment="null: an inline product"),
+    Column("inline_product", JsonText, comment="as it was asked for"),
+    Column("return_url", Ident),
+    Column("with_secret_key", Flag, nullable=False, comment="who made it: decides which prices may be chosen"),
+    Column("checkout_session_id", Ident, comment="the newest attempt that was begun on it"),
+    Column("created_at", Instant, nullable=False, comment="wall clock"),
+    Column("expires_at", Instant, nullable=False, comment="wall clock"),
 )
 
 open_checkouts = Table(

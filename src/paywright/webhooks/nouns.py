@@ -6,17 +6,14 @@ from typing import Any
 import msgspec
 
 from paywright.checkout import fulfilment as checkout
-from paywright.checkout import queries as checkout_queries
+from paywright.checkout import in_app
 from paywright.customers import sync as customers
 from paywright.engine.app import App
 from paywright.environments.model import Environment
 from paywright.invoices import actions as invoices
-from paywright.kernel.model import Customer
 from paywright.payments import actions as payments
 from paywright.payments.actions import Beside
 from paywright.storage.work import Work
-from paywright.stripe import metadata
-from paywright.stripe.metadata import metadata_of
 from paywright.stripe.model import Fetched, Outcome
 from paywright.subscriptions import actions as subscriptions
 from paywright.webhooks.model import Noun, Root
@@ -51,16 +48,7 @@ def _payment(noun: payments.Noun) -> Ways:
             beside.append("disputes")
         return payments.fetch(app, environment, stripe_id, noun=noun, beside=beside)
 
-    return Ways(fetch_payment, lambda work, fetched: payments.apply(work, fetched, customer=_buyer(work, fetched)))
-
-
-def _buyer(work: Work, fetched: Fetched) -> Customer | None:
-    """A guest's payment names only the checkout session, whose row names the guest."""
-    keys = metadata_of(fetched.found or {})
-    if keys.get(metadata.ENVIRONMENT) != work.environment_id or metadata.CHECKOUT_SESSION not in keys:
-        return None
-    session = checkout_queries.session(work.connection, work.environment_id, keys[metadata.CHECKOUT_SESSION])
-    return None if session is None else session.customer
+    return Ways(fetch_payment, in_app.apply)
 
 
 def _fetch_invoice(app: App, environment: Environment, invoice_id: str, types: Types) -> Fetched:
