@@ -33,6 +33,7 @@ class Story:
         ]
         self.customer = desk.customer(self.chance.choice(CARDS))
         self.ended: dict[str, str] = {}
+        self.refusals: list[str] = []
 
     def subscriptions(self) -> list[Any]:
         return list(self.v1.subscriptions.list({"status": "all", "limit": 100}).data)
@@ -66,7 +67,7 @@ class Story:
         try:
             getattr(self, self.chance.choice(names) if self.chance.random() * 2 < alive else "begin")()
         except (stripe.CardError, stripe.InvalidRequestError) as refusal:
-            assert refusal.code != "sandbox_not_implemented"
+            self.refusals.append(str(refusal.code))
 
     def begin(self) -> None:
         wish: dict[str, Any] = {
@@ -259,3 +260,4 @@ def test_the_books_hold_in_any_life(desk: Desk, seed: int) -> None:
     for _ in range(25):
         story.step()
         story.check()
+    assert "sandbox_not_implemented" not in story.refusals
