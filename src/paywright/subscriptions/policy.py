@@ -80,6 +80,5 @@ def _apply(app: App, environment: Environment, row: Any) -> int:
             return 0
         found = queries.row_of(work.connection, environment.id, owned.subscription.id)
         assert found is not None, "an owned product follows its subscription"
-        before = owned.access
         after = apply_policy(work, environment, owned, found.status, found.past_due_since)
-        return int(before != after.access)
+        return int(bool(row.access) != after.access)

@@ -18,7 +18,7 @@ from paywright.payments.rules import display_failure
 from paywright.storage.work import Work
 from paywright.stripe.gateway import StripeDeclined, StripeRefused, stripe_key
 from paywright.stripe.metadata import id_of
-from paywright.subscriptions.switch_rules import phases
+from paywright.subscriptions.switch_rules import has_items, phases
 from paywright.subscriptions.tables import subscription_changes
 
 STEPS = {
@@ -35,8 +35,14 @@ STEPS = {
 IS_SO_ALREADY = frozenset({"cancel", "release", "void"})
 """Refused means that it ended, was released or voided before: what was asked for is so."""
 
-REPEATED_FOR_MS = 23 * 3_600_000
-"""As long as Stripe surely remembers a key. An older switch is not asked again: a quote is good for minutes."""
+REPEATABLE = frozenset({"update", "phases", "release", "void"})
+"""Calls that say how things shall be: making one twice changes nothing, so a lost one is made anew."""
+
+LOOK_AFTER_MS = 10 * 60_000
+"""
+Stripe answers a key it knows as it did before, with a 500 too. After so long nothing is executing any more: what may be repeated is sent under a new
+key, and for the rest we look at what came of it. No quote is good any more by then.
+"""
 
 WAITS_FOR_BUYER = frozenset({"requires_action", "requires_confirmation", "processing"})
 
@@ -107,8 +113,7 @@ def carry_out(app: App, environment: Environment, change: Change) -> Refusal | N
     """
     Phases 2 and 3 of a recorded change and of all that follows from it; repeated by the worker until Stripe has answered.
 
-    Answers the first refusal: `stripe_refused`, `card_declined`, `payment_action_required`, or `quote_expired` for a switch that had no answer for a
-    day.
+    Answers the first refusal: `stripe_refused`, `card_declined`, `payment_action_required`, or `quote_expired` for a switch that never was made.
     """
     refusal: Refusal | None = None
     current: Change | None = change
@@ -153,12 +158,13 @@ def go_on_after_waiting(work: Work, subscription_id: str) -> None:
 
 def _ask_stripe(app: App, environment: Environment, change: Change) -> Answered:
     kind, gateway = change.ask.kind, app.gateway(environment)
-    if kind in ("switch", "schedule", "phases") and wall_ms() - change.created_at > REPEATED_FOR_MS:
-        return Answered(refusal=Refusal("quote_expired"), error="unanswered for a day")
+    turns = max(0, wall_ms() - change.created_at) // LOOK_AFTER_MS
+    if turns and kind in ("switch", "schedule"):
+        return _look(app, environment, change)
     try:
         if STEPS[kind][0] == "delete":
             return Answered(gateway.delete(change.path))
-        key = stripe_key(environment.id, change.id, "change")
+        key = stripe_key(environment.id, change.id, "change", 1 + turns if kind in REPEATABLE else 1)
         found = gateway.post(change.path, change.ask.parameters, idempotency_key=key)
     except StripeDeclined as declined:
         return Answered(refusal=_declined(declined.code, declined.decline_code), error=declined.message)
@@ -171,6 +177,19 @@ def _ask_stripe(app: App, environment: Environment, change: Change) -> Answered:
     if kind == "switch" and found.get("pending_update"):
         return _unpaid(app, environment, found)
     return Answered(found)
+
+
+def _look(app: App, environment: Environment, change: Change) -> Answered:
+    """What came of a switch whose answer is lost for good."""
+    gateway = app.gateway(environment)
+    found = gateway.get(f"/v1/subscriptions/{change.subscription_id}", {"expand": ["latest_invoice.payments"]})
+    if change.ask.kind == "schedule" and id_of(found.get("schedule")) is not None:
+        return Answered(gateway.get(f"/v1/subscription_schedules/{id_of(found['schedule'])}"))
+    if change.ask.kind == "switch" and found.get("pending_update"):
+        return _unpaid(app, environment, found)
+    if change.ask.kind == "switch" and has_items(found, change.ask.parameters["items"]):
+        return Answered(found)
+    return Answered(refusal=Refusal("quote_expired"), error="no answer, and nothing came of it")
 
 
 def _unpaid(app: App, environment: Environment, found: dict[str, Any]) -> Answered:

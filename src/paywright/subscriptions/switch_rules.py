@@ -250,6 +250,17 @@ def items_after(
     return changes
 
 
+def has_items(subscription: dict[str, Any], asked: Sequence[dict[str, Any]]) -> bool:
+    """Whether an update of items was made."""
+    present = {item["id"]: (id_of(item["price"]), item.get("quantity")) for item in subscription["items"]["data"]}
+    return all(
+        item["id"] not in present
+        if item.get("deleted")
+        else present.get(item["id"]) == (item["price"], item["quantity"])
+        for item in asked
+    )
+
+
 def phase_items(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Items of a phase or a subscription, as a phase of a schedule takes them."""
     return [{"price": id_of(item["price"]), "quantity": item.get("quantity") or 1} for item in items]
