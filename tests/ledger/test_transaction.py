@@ -17,7 +17,7 @@ from tests.ledger.conftest import ENVIRONMENT, ITEM, U1, Ledger
 
 
 class Django:
-    """The two things of `django.db.connection` that matter here."""
+    """The three things of `django.db.connection` that matter here."""
 
     def __init__(self, connection: Any) -> None:
         self.connection: Any = None
@@ -25,6 +25,9 @@ class Django:
 
     def ensure_connection(self) -> None:
         self.connection = self._connection
+
+    def get_autocommit(self) -> bool:
+        return False
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from paywright.kernel.model import Provider
 
 if TYPE_CHECKING:
     from paywright.engine.app import App
+    from paywright.inprocess.spending import InProcessCustom, InProcessGuest, InProcessTeam, InProcessUser
 
 
 class Paywright(Surface):
@@ -57,6 +58,30 @@ class Paywright(Surface):
         }
         self._app = started(catalog, provider, {**given, **settings})
         super().__init__(InProcess(self._app))
+
+    def user(self, user_id: str) -> "InProcessUser":
+        """A handle on one of your users, by your own id. Besides what the clients have, it spends inside your own `transaction`."""
+        from paywright.inprocess.spending import InProcessUser
+
+        return InProcessUser(self, "user", user_id)
+
+    def team(self, team_id: str) -> "InProcessTeam":
+        """A handle on one of your teams."""
+        from paywright.inprocess.spending import InProcessTeam
+
+        return InProcessTeam(self, "team", team_id)
+
+    def custom(self, custom_id: str) -> "InProcessCustom":
+        """Anything else that may own something."""
+        from paywright.inprocess.spending import InProcessCustom
+
+        return InProcessCustom(self, "custom", custom_id)
+
+    def guest(self, claim_token: str) -> "InProcessGuest":
+        """Whoever bought without an account, by their claim token."""
+        from paywright.inprocess.spending import InProcessGuest
+
+        return InProcessGuest(self, "guest", claim_token)
 
     @property
     def app(self) -> "App":

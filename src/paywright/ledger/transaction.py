@@ -133,6 +133,9 @@ def _lent(app: App, connection: Any) -> Iterator[Connection]:
         return
     if hasattr(connection, "ensure_connection"):  # Django's wrapper.
         connection.ensure_connection()
+        if connection.get_autocommit():
+            # Django would not know of a transaction that is begun behind its back, and would not commit it.
+            raise NotInTransaction
         connection = connection.connection
     lent = _Lent(connection)
     lent.begin()

@@ -1,0 +1,176 @@
+"""
+Paywright in a FastAPI app, or any app of Starlette.
+
+    install(app, pay, customer_of=current_user_id)
+
+    @app.post("/haiku")
+    def write(user: Annotated[User, Depends(require_item("credits", 1))]): ...
+"""
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import Depends, Request, Response
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+
+from paywright.api.asgi import Asgi, Receive, Scope, Send
+from paywright.client.async_customer import AsyncCustomerHandle
+from paywright.client.async_surface import AsyncSurface
+from paywright.client.customer import CustomerHandle
+from paywright.client.errors import PaywrightError
+from paywright.client.surface import Surface
+from paywright.engine.app import App
+from paywright.inprocess import AsyncPaywright, Paywright
+from paywright.integrations import gating
+from paywright.integrations.background import Background
+from paywright.integrations.gating import Wanted, Who
+from paywright.integrations.wsgi import checked_prefix
+
+CustomerOf = Callable[[Request], Who | Awaitable[Who]]
+Handle = CustomerHandle | AsyncCustomerHandle
+
+
+class NotInstalled(RuntimeError):
+    """The app has no Paywright yet: call `install(app, pay, customer_of=…)` on it."""
+
+    def __init__(self) -> None:
+        super().__init__("call paywright.integrations.fastapi.install(app, pay, customer_of=…) on this app first")
+
+
+class Installed:
+    """What the app was given. `app.state.paywright` holds it."""
+
+    def __init__(self, pay: Surface | AsyncSurface, customer_of: CustomerOf) -> None:
+        self.pay = pay
+        self._customer_of = customer_of
+
+    async def who(self, request: Request) -> Who:
+        """The app's own answer; its function is called in a thread unless it is a coroutine."""
+        ask: Any = self._customer_of
+        found = ask(request) if inspect.iscoroutinefunction(ask) else await run_in_threadpool(ask, request)
+        who: Who = await found if inspect.isawaitable(found) else found
+        return who
+
+    def handle(self, who: Who) -> Handle:
+        if isinstance(self.pay, AsyncSurface):
+            return gating.async_customer(self.pay, who)
+        return gating.customer(self.pay, who)
+
+
+def install(
+    app: Starlette,
+    pay: Surface | AsyncSurface,
+    *,
+    customer_of: CustomerOf,
+    prefix: str = "/paywright",
+    worker: bool = True,
+) -> None:
+    """
+    Gives the app Paywright's HTTP API and Stripe's webhook below `prefix`, the dependencies of this module, and answers to refusals.
+
+    `customer_of(request)` says who asks: a user's id, a `Customer`, or None for a stranger; it may be a coroutine function. `worker`: this process
+    does the background work while the app's lifespan lasts. With a `Client` the server is elsewhere: nothing is mounted.
+    """
+    app.state.paywright = Installed(pay, customer_of)
+    app.add_exception_handler(PaywrightError, _refused)
+    if isinstance(pay, Paywright | AsyncPaywright):
+        served: Any = Mounted(pay.app)
+        app.mount(checked_prefix(prefix), served, name="paywright")
+        if worker:
+            _work_during_lifespan(app, pay.app)
+
+
+async def customer(request: Request) -> Any:
+    """A dependency: the handle of whoever asks, of the kind `pay` gives. 401 `unauthenticated` for a stranger."""
+    installed = _installed(request)
+    return installed.handle(await installed.who(request))
+
+
+def require_product(*product_ids: str, customer_of: Callable[..., Any] | None = None) -> Callable[..., Awaitable[Any]]:
+    """
+    A dependency: the handle of a customer who owns any of the products, with access. Others get 402 `not_entitled` with what would open it.
+
+    `customer_of` instead of the app's own is any dependency of yours that answers a user's id or a `Customer`.
+    """
+    return _requiring(Wanted(product_ids=product_ids), customer_of)
+
+
+def require_item(
+    item_id: str, quantity: int = 1, *, customer_of: Callable[..., Any] | None = None
+) -> Callable[..., Awaitable[Any]]:
+    """As `require_product`, for so many units that can be spent. They are looked at, not spent: spend them where the work is done."""
+    return _requiring(Wanted(item_id=item_id, quantity=quantity), customer_of)
+
+
+def _requiring(wanted: Wanted, customer_of: Callable[..., Any] | None) -> Callable[..., Awaitable[Any]]:
+    async def asked(request: Request) -> Who:
+        return await _installed(request).who(request)
+
+    async def required(request: Request, who: Any = Depends(customer_of or asked)) -> Any:  # noqa: B008  FastAPI's way to say it.
+        handle = _installed(request).handle(who)
+        if isinstance(handle, AsyncCustomerHandle):
+            await gating.require_async(handle, wanted)
+        else:
+            await run_in_threadpool(gating.require, handle, wanted)
+        return handle
+
+    return required
+
+
+def _installed(request: Request) -> Installed:
+    found = getattr(request.app.state, "paywright", None)
+    if not isinstance(found, Installed):
+        raise NotInstalled
+    return found
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, PaywrightError)
+    shown = gating.shown(error)
+    return Response(shown.body, status_code=shown.status, headers=shown.headers)
+
+
+class Mounted:
+    """The API as a mounted application: it routes by the path as it was sent, below the prefix."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._built: tuple[asyncio.AbstractEventLoop, Asgi] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        prefix = quote(scope.get("root_path", "")).encode()
+        sent = scope.get("raw_path") or quote(scope["path"]).encode()
+        raw_path = sent.removeprefix(prefix) or b"/"
+        inner = {**scope, "root_path": "", "raw_path": raw_path, "path": raw_path.decode("latin-1")}
+        await self._api()(inner, receive, send)
+
+    def _api(self) -> Asgi:
+        """Made for the event loop that runs; a test client may bring another one each time."""
+        loop = asyncio.get_running_loop()
+        if self._built is None or self._built[0] is not loop:
+            from paywright.api.server import build
+
+            self._built = loop, build(self._app)
+        return self._built[1]
+
+
+def _work_during_lifespan(app: Starlette, engine: App) -> None:
+    inner, background = app.router.lifespan_context, Background(engine)
+
+    @asynccontextmanager
+    async def lifespan(running: Any) -> AsyncIterator[Any]:
+        async with inner(running) as state:
+            await run_in_threadpool(background.ensure)
+            try:
+                yield state
+            finally:
+                await run_in_threadpool(background.stop)
+
+    app.router.lifespan_context = lifespan
