@@ -221,3 +221,38 @@ def test_a_trial_keeps_its_end_and_nothing_is_due(till: StripeShop) -> None:
     found = till.get(f"/v1/subscriptions/{subscription_id}")
     assert (found["status"], found["trial_end"]) == ("trialing", instant("2027-01-15T00:00:00Z") // 1000)
     assert shown(made)["next_invoice"] == {"amount": {"amount": 2000, "currency": "usd"}, "at": "2027-01-15T00:00:00Z"}
+
+
+def test_an_add_on_of_the_same_subscription_is_kept_by_another_base(till: StripeShop) -> None:
+    subscription_id = till.buy("pro", "support")
+    till.advance("10d")
+    done(switched(till, "pro", "max"))
+    assert sorted(till.owned_now()) == [("max", "monthly", 1), ("support", "monthly", 1)]
+    assert len(till.get(f"/v1/subscriptions/{subscription_id}")["items"]["data"]) == 2
+    assert till.units(USER, "tickets") == 5
+
+
+def test_an_add_on_of_the_same_subscription_that_loses_its_base_goes_with_the_switch(till: StripeShop) -> None:
+    subscription_id = till.buy("pro", "support")
+    till.advance("10d")
+    done(switched(till, "pro", "basic"))
+    assert till.seen("support")["ends_at"] == "2027-02-01T00:00:00Z"
+    done(changes.resume(till.app, till.environment, USER, "pro"))
+    assert till.seen("support")["ends_at"] is None
+    done(switched(till, "pro", "basic", at="now"))
+    assert till.owned_now() == [("basic", "monthly", 1)]
+    found = till.get(f"/v1/subscriptions/{subscription_id}")
+    assert [item["price"]["unit_amount"] for item in found["items"]["data"]] == [1000]
+    assert found["status"] == "active"
+    assert told(till).count("product.ended") == 2
+
+
+def test_an_add_on_goes_at_the_end_of_the_period_too(till: StripeShop) -> None:
+    subscription_id = till.buy("pro", "support")
+    done(switched(till, "pro", "basic"))
+    till.advance("32d")
+    till.sync(subscription_id)
+    assert till.owned_now() == [("basic", "monthly", 1)]
+    found = till.get(f"/v1/subscriptions/{subscription_id}")
+    assert [item["price"]["unit_amount"] for item in found["items"]["data"]] == [1000]
+    assert told(till).count("subscription.switched") == 1

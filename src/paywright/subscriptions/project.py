@@ -101,10 +101,11 @@ def _switched(
 
 def _heir(owned: OwnedProduct, fresh: list[ResolvedLine]) -> ResolvedLine | None:
     """Of the products that are new among the items the one of the same line; else any plan, because one subscription sells one."""
+    if owned.product.is_add_on:
+        return None  # Nobody switches to or from an add-on.
     plans = [line for line in fresh if not line.product.is_add_on]
     same_line = [line for line in plans if owned.product_line and line.product.product_line == owned.product_line]
-    candidates = same_line or ([] if owned.product.is_add_on else plans)
-    return candidates[0] if candidates else None
+    return next(iter(same_line or plans), None)
 
 
 def _may_take_place(work: Work, customer: Customer, owned: OwnedProduct, line: ResolvedLine) -> bool:
