@@ -123,8 +123,8 @@ def switch_wish(work: Work, session: Json, made: Json, price: str | None, quanti
     offered = prices_offered(work, session)
     if price is not None and offered is not None and price not in offered:
         raise invalid("This price is not offered in the portal.", param="price")
-    for name, asked in (("price", price), ("quantity", quantity)):
-        if asked is not None and name not in feature["default_allowed_updates"]:
+    for name, asked, present in (("price", price, item["price"]["id"]), ("quantity", quantity, item["quantity"])):
+        if asked not in (None, present) and name not in feature["default_allowed_updates"]:
             raise invalid(f"The {name} cannot be changed in the portal.", param=name)
     chosen: Json = {"id": item["id"], "price": price or item["price"]["id"], "quantity": quantity or item["quantity"]}
     wish: Json = {"items": [chosen], "proration_behavior": feature["proration_behavior"]}
