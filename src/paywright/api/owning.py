@@ -72,23 +72,25 @@ def grant_product(call: Call, work: Work) -> Answer | Refusal:
 
 def cancel(call: Call) -> Answer | Refusal:
     """Ends a subscription at its period's end, or now. The owned product as it is now; again, the same."""
-    return _answered(
+    return owned_product_answered(
         call, changes.cancel(call.app, call.environment, call.owner, call.parts["product_id"], at=call.body.at)
     )
 
 
 def resume(call: Call) -> Answer | Refusal:
     """Takes back whatever is scheduled, a cancel or a switch."""
-    return _answered(call, changes.resume(call.app, call.environment, call.owner, call.parts["product_id"]))
+    return owned_product_answered(
+        call, changes.resume(call.app, call.environment, call.owner, call.parts["product_id"])
+    )
 
 
 def revoke(call: Call) -> Answer | Refusal:
     """Ends any purchase now, without a refund. What lives at Stripe is canceled there first."""
     name, quantity = call.parts["product_id"], call.body.quantity
-    return _answered(call, changes.revoke(call.app, call.environment, call.owner, name, quantity=quantity))
+    return owned_product_answered(call, changes.revoke(call.app, call.environment, call.owner, name, quantity=quantity))
 
 
-def _answered(call: Call, owned: OwnedProduct | Refusal) -> Answer | Refusal:
+def owned_product_answered(call: Call, owned: OwnedProduct | Refusal) -> Answer | Refusal:
     if isinstance(owned, Refusal):
         return owned
     now = call.app.now(call.environment.id)

@@ -22,6 +22,7 @@ from paywright.api import (
     owning,
     parsing,
     stripe_inbox,
+    switching,
     tokens,
 )
 from paywright.api.route import (
@@ -64,8 +65,10 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", f"{OWNED}/cancel", owning.cancel, TOKEN_ACTS, body=owning.Cancel, shows=model.OwnedProduct, once="phases", calls_stripe=True),
     Route("POST", f"{OWNED}/resume", owning.resume, TOKEN_ACTS, shows=model.OwnedProduct, once="phases", calls_stripe=True),
     Route("POST", f"{OWNED}/revoke", owning.revoke, SECRET_CUSTOMERS, body=owning.Revoke, shows=model.OwnedProduct, once="phases", calls_stripe=True),
-    Route("POST", f"{C}/switch-quotes", None, TOKEN_ACTS),
-    Route("POST", f"{C}/switches", None, TOKEN_ACTS),
+    Route("POST", f"{C}/switch-quotes", switching.create_switch_quote, TOKEN_ACTS, body=switching.SwitchWanted, shows=model.SwitchQuote,
+          once="phases", calls_stripe=True, answers="201"),
+    Route("POST", f"{C}/switches", switching.switch_subscription, TOKEN_ACTS, body=switching.SwitchConfirmed, shows=model.OwnedProduct,
+          once="phases", calls_stripe=True),
     Route("GET", f"{C}/items", items.list_customer_items, TOKEN_READS, query=items.AsOf, shows=Page[model.ItemBalance]),
     Route("GET", ITEM, items.read_item, TOKEN_READS, query=items.AsOf, shows=model.ItemBalance),  # hot
     Route("POST", f"{ITEM}/increase", items.increase, SECRET_LEDGER, body=items.Increase, shows=model.ItemBalance, once="own",

@@ -93,6 +93,41 @@ class AsyncCustomerHandle:
             "POST", f"/products/{segment(product_id)}/resume", model.OwnedProduct, idempotency_key=idempotency_key
         )
 
+    async def quote_switch(
+        self,
+        from_product_id: str,
+        to_product_id: str,
+        *,
+        price_id: str | None = None,
+        quantity: int = 1,
+        at: Literal["now", "period_end"] | None = None,
+        idempotency_key: str | None = None,
+    ) -> model.SwitchQuote:
+        """What a switch would charge now and later, promised for fifteen minutes. `at` needs a secret key."""
+        wanted = {"from_product_id": from_product_id, "to_product_id": to_product_id, "price_id": price_id, "at": at}
+        body = without_none({**wanted, "quantity": quantity})
+        return await self._call("POST", "/switch-quotes", model.SwitchQuote, body=body, idempotency_key=idempotency_key)
+
+    async def switch_subscription(
+        self,
+        from_product_id: str,
+        to_product_id: str,
+        *,
+        price_id: str | None = None,
+        quantity: int = 1,
+        at: Literal["now", "period_end"] | None = None,
+        idempotency_key: str | None = None,
+    ) -> model.OwnedProduct:
+        """Up at once, down at the end of the period, without showing a quote first."""
+        wanted = {"from_product_id": from_product_id, "to_product_id": to_product_id, "price_id": price_id, "at": at}
+        body = without_none({**wanted, "quantity": quantity})
+        return await self._call("POST", "/switches", model.OwnedProduct, body=body, idempotency_key=idempotency_key)
+
+    async def confirm_switch(self, quote_id: str, *, idempotency_key: str | None = None) -> model.OwnedProduct:
+        """Charges exactly what was quoted, or raises and changes nothing."""
+        body = {"quote_id": quote_id}
+        return await self._call("POST", "/switches", model.OwnedProduct, body=body, idempotency_key=idempotency_key)
+
     async def revoke_product(
         self, product_id: str, *, quantity: int | None = None, idempotency_key: str | None = None
     ) -> model.OwnedProduct:
