@@ -7,6 +7,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from paywright.environments.actions import StripeCredentials, connect_stripe
 from paywright.kernel.model import Customer
 from paywright.storage.tables import idempotency_keys
 from tests.harness.house import House
@@ -174,3 +175,15 @@ def test_a_twin_of_a_request_that_died_takes_over(house: House) -> None:
         work.execute(idempotency_keys.update().values(status=None, body=None, created_at=abandoned))
     again = keyed(house, f"{ANNE}/products/pro/cancel", {})
     assert (again.status_code, is_replayed(again)) == (200, False)
+
+
+def test_a_repeat_after_an_outage_tries_again(database_url: str) -> None:
+    """Stripe does not answer: the key is given back at once, so the repeat is no twin of a request that is over."""
+    with House(database_url, provider="sandbox") as house:
+        with house.app.work("test") as work:
+            nobody = StripeCredentials("sk_test_nobody", None, None, "http://127.0.0.1:9")
+            assert connect_stripe(work, house.app.settings, nobody) is None
+        for _ in range(2):
+            answer = keyed(house, "/v1/environment/clock", {"advance": "1d"})
+            assert (answer.status_code, answer.json()["error"]["code"]) == (503, "stripe_unavailable")
+            assert answer.headers["retry-after"] == "1"

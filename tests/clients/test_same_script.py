@@ -14,55 +14,79 @@ from paywright import AsyncPaywright, Paywright
 from paywright.client import AsyncClient, Client, errors
 from tests.harness.house import CATALOG, SECRET, House
 
+Of = Callable[[Any], Any]
+"""Awaits where there is something to await."""
 
-async def story(pay: Any, of: Callable[[Any], Any]) -> list[object]:
-    """What happened, without what is different each time. `of` awaits where there is something to await."""
-    told: list[object] = []
+
+async def story(pay: Any, of: Of) -> list[object]:
+    """What happened, without what is different each time."""
     user = pay.user("anne/é")
-    url = await of(
-        user.create_checkout_url(
-            "pack", success_url="https://a.example/{CHECKOUT_SESSION_ID}", cancel_url="https://a.example"
-        )
-    )
+    chapters = (sell, spend, own, look, refuse)
+    return [each for chapter in chapters for each in await chapter(pay, user, of)]
+
+
+async def sell(pay: Any, user: Any, of: Of) -> list[object]:
+    page = "https://a.example"
+    url = await of(user.create_checkout_url("pack", success_url=f"{page}/{{CHECKOUT_SESSION_ID}}", cancel_url=page))
     session = await of(pay.get_checkout_session(url.rpartition("/")[2]))
-    told.append((session.status, session.payment_status, session.customer))
-    told.append((await of(pay.sync_checkout_session(session.id))).status)
-    told.append([(each.product_id, each.quantity, each.source) for each in await of(user.list_products())])
-    told.append((await of(user.owns("pack")), await of(user.owns("pro"))))
+    return [
+        (session.status, session.payment_status, session.customer),
+        (await of(pay.sync_checkout_session(session.id))).status,
+        [(each.product_id, each.quantity, each.source) for each in await of(user.list_products())],
+        (await of(user.owns("pack")), await of(user.owns("pro"))),
+    ]
 
+
+async def spend(pay: Any, user: Any, of: Of) -> list[object]:
     credits = await of(user.get_item("credits"))
-    told.append((credits.id, credits.display_name, credits.quantity, credits.non_negative_quantity, credits.held))
-    told.append(await of(credits.try_decrease_quantity(30, idempotency_key="haiku-1")))
-    told.append(await of(credits.try_decrease_quantity(30, idempotency_key="haiku-1")))
-    told.append((await of(credits.refresh())).quantity)
-    told.append(await of(credits.try_decrease_quantity(1_000)))
-    told.append(await of(credits.increase_quantity(5, expires_at=datetime(2099, 1, 1, tzinfo=UTC), note="a gift")))
-    told.append([(each.quantity, each.expires_at.year) for each in credits.expiring])
-    told.append(await of(credits.decrease_quantity(80, allow_negative=True)))
-    told.append((credits.quantity, credits.non_negative_quantity))
-    told.append([(each.kind, each.delta, each.note) for each in await of(credits.list_entries(limit=3))])
+    return [
+        (credits.id, credits.display_name, credits.quantity, credits.non_negative_quantity, credits.held),
+        await of(credits.try_decrease_quantity(30, idempotency_key="haiku-1")),
+        await of(credits.try_decrease_quantity(30, idempotency_key="haiku-1")),
+        (await of(credits.refresh())).quantity,
+        await of(credits.try_decrease_quantity(1_000)),
+        await of(credits.increase_quantity(5, expires_at=datetime(2099, 1, 1, tzinfo=UTC), note="a gift")),
+        [(each.quantity, each.expires_at.year) for each in credits.expiring],
+        await of(credits.decrease_quantity(80, allow_negative=True)),
+        (credits.quantity, credits.non_negative_quantity),
+        [(each.kind, each.delta, each.note) for each in await of(credits.list_entries(limit=3))],
+    ]
 
+
+async def own(pay: Any, user: Any, of: Of) -> list[object]:
     granted = await of(user.grant_product("pro", reason="a friend"))
-    told.append((granted.type, granted.subscription.status, granted.granted_at.tzinfo))
-    told.append((await of(user.cancel_subscription("pro"))).ends_at == granted.subscription.current_period_end)
-    told.append((await of(user.resume_subscription("pro"))).ends_at)
-    told.append((await of(user.revoke_product(granted.id))).product_id)
-    told.append([(each.id, each.quantity) for each in await of(user.list_items())])
-    told.append((await of(user.get_state())).customer)
+    return [
+        (granted.type, granted.subscription.status, granted.granted_at.tzinfo),
+        (await of(user.cancel_subscription("pro"))).ends_at == granted.subscription.current_period_end,
+        (await of(user.resume_subscription("pro"))).ends_at,
+        (await of(user.revoke_product(granted.id))).product_id,
+        [(each.id, each.quantity) for each in await of(user.list_items())],
+        (await of(user.get_state())).customer,
+    ]
 
-    told.append([each.id for each in await of(pay.list_products())])
-    told.append((await of(pay.get_environment())).provider)
-    told.append([each.type for each in await of(pay.list_events(customer=user.customer, limit=2))])
-    told.append((await of(pay.update_environment(block_new_purchases=True))).block_new_purchases)
-    told.append(len(await of(pay.list_keys())))
-    told.append((await of(pay.put_catalog(CATALOG))).changed)
-    told.append([each.quantity for each in await of(pay.team("crew").list_items())])
-    told.append((await of(pay.create_customer_token([user], ttl_s=60))).expires_at.tzinfo)
-    told.append((await of(pay.list_payments())).data)
+
+async def look(pay: Any, user: Any, of: Of) -> list[object]:
+    return [
+        [each.id for each in await of(pay.list_products())],
+        (await of(pay.get_environment())).provider,
+        [each.type for each in await of(pay.list_events(customer=user.customer, limit=2))],
+        (await of(pay.update_environment(block_new_purchases=True))).block_new_purchases,
+        len(await of(pay.list_keys())),
+        (await of(pay.put_catalog(CATALOG))).changed,
+        [each.quantity for each in await of(pay.team("crew").list_items())],
+        (await of(pay.create_customer_token([user], ttl_s=60))).expires_at.tzinfo,
+        (await of(pay.list_payments())).data,
+    ]
+
+
+async def refuse(pay: Any, user: Any, of: Of) -> list[object]:
+    told: list[object] = []
+    credits = await of(user.get_item("credits"))
+    page = "https://a.example"
     for refused in (
         lambda: user.get_item("nope"),
         lambda: credits.decrease_quantity(1_000),
-        lambda: user.create_checkout_url("pack", success_url="https://a.example", cancel_url="https://a.example"),
+        lambda: user.create_checkout_url("pack", success_url=page, cancel_url=page),
         lambda: user.grant_product("pro", quantity=0),
         lambda: pay.custom("c").list_payments(),
         lambda: pay.get_payment("pay_nope"),

@@ -52,7 +52,13 @@ def in_phases(call: Call, act: Callable[[Call], Outcome]) -> Answer:
     kept = _claimed(call, call.key)
     if kept is not None:
         return replayed(call, kept)
-    answer = shown(call, act(call))
+    try:
+        answer = shown(call, act(call))
+    except Exception:
+        # Nobody knows how far it came; a repeat goes on from its rows, and must not find its own key in use.
+        with call.app.work(call.environment.id) as work:
+            idempotency.store(work, call.key, 503, "")
+        raise
     with call.app.work(call.environment.id) as work:
         idempotency.store(work, call.key, answer.status, kept_body(call, answer))
     return answer
