@@ -2,7 +2,7 @@
 
 from ..errors import Json
 from ..listing import in_range, listing, page, page_of
-from ..machine import collection, invoices, invoicing, previews
+from ..machine import collection, invoice_editing, invoices, invoicing, previews
 from ..machine.invoices import subscription_of
 from ..routing import route
 from ..serialise import absent_unless_expanded
@@ -145,3 +145,32 @@ def list_payments(work: Work, parameters: Json) -> Json:
 )
 def create_preview(work: Work, parameters: Json) -> Json:
     return previews.preview(work, parameters)
+
+
+LINE = (
+    "lines.amount lines.description lines.discountable lines.discounts lines.id lines.metadata lines.period lines.price_data "
+    "lines.pricing.price lines.quantity lines.tax_rates"
+)
+
+
+@route("POST /v1/invoices/{invoice}/add_lines", acts_on=f"{LINE} lines.invoice_item invoice_metadata")
+def add_lines(work: Work, parameters: Json, invoice: str) -> Json:
+    return invoice_editing.add(work, invoice, parameters)
+
+
+@route("POST /v1/invoices/{invoice}/update_lines", acts_on=f"{LINE} invoice_metadata")
+def update_lines(work: Work, parameters: Json, invoice: str) -> Json:
+    return invoice_editing.change(work, invoice, parameters)
+
+
+@route("POST /v1/invoices/{invoice}/remove_lines", acts_on="lines.behavior lines.id invoice_metadata")
+def remove_lines(work: Work, parameters: Json, invoice: str) -> Json:
+    return invoice_editing.remove(work, invoice, parameters)
+
+
+@route(
+    "POST /v1/invoices/{invoice}/lines/{line_item_id}",
+    acts_on="amount description discountable discounts metadata period price_data pricing.price quantity tax_rates",
+)
+def update_line(work: Work, parameters: Json, invoice: str, line_item_id: str) -> Json:
+    return invoice_editing.change_one(work, invoice, line_item_id, parameters)

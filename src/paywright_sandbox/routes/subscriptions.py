@@ -2,7 +2,7 @@
 
 from ..errors import Json
 from ..listing import in_range, page
-from ..machine import cancellations, pauses, renewals, subscriptions, updates
+from ..machine import cancellations, migrations, pauses, renewals, subscriptions, updates
 from ..machine.subscription_calendar import ENDED, period_end
 from ..routing import route
 from ..work import Work
@@ -98,3 +98,13 @@ def pause(work: Work, parameters: Json, subscription: str) -> Json:
 )
 def resume(work: Work, parameters: Json, subscription: str) -> Json:
     return pauses.resume(work, subscription, parameters)
+
+
+@route("POST /v1/subscriptions/{subscription}/migrate", acts_on="billing_mode")
+def migrate(work: Work, parameters: Json, subscription: str) -> Json:
+    return migrations.migrate(work, subscription, parameters)
+
+
+@route("DELETE /v1/subscriptions/{subscription_exposed_id}/discount")
+def delete_discount(work: Work, parameters: Json, subscription_exposed_id: str) -> Json:
+    return migrations.drop_discounts(work, subscription_exposed_id)
