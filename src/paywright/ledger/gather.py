@@ -221,7 +221,7 @@ class PostgresLane(Lane):
             self._ended(batch.calls, outcomes, error)
 
         faults.point("statement ledger batch")
-        self._link.send(postgres.BATCH, batch.parameters, done)
+        self._link.send(batch.statement, batch.parameters, done)
 
     def close(self) -> None:
         super().close()

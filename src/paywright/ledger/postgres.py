@@ -20,10 +20,13 @@ from paywright.ledger.model import Answer, Expiring, ItemState
 from paywright.storage.database import LOCK_TIMEOUT_MS, Database
 
 BATCH = b"paywright_batch"
+CALL = b"paywright_call"
 READ = b"paywright_read"
 _STATEMENTS = {
     BATCH: b"SELECT now, codes, balances_after, spents_after, paids, helds, carrieds, versions, pending FROM paywright_ledger_batch"
     b"($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18)",
+    CALL: b"SELECT now, code, balance_after, spent_after, paid, held, carried, version, pending FROM paywright_ledger_call"
+    b"($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)",
     READ: b"SELECT paywright_ledger_read($1,$2,$3,$4)",
 }
 # Plans never depend on statistics; see the functions.
@@ -51,10 +54,32 @@ class Batch:
         self.id = new_id("e")[2:-4]
         for number, call in enumerate(calls, 1):
             call.entry_id = f"ent_{self.id}{number * 2:04x}"
+        self.statement = CALL if len(calls) == 1 else BATCH
         try:
-            self.parameters = self._parameters(environment_id, wall)
+            self.parameters = (
+                self._single(environment_id, wall) if len(calls) == 1 else self._parameters(environment_id, wall)
+            )
         except ValueError as error:  # Text that has no UTF-8 form.
             raise BatchFailed(str(error)) from error
+
+    def _single(self, environment_id: str, wall: int) -> list[bytes | None]:
+        call = self.calls[0]
+        key, self.call_account = call.key, [1]
+        return [
+            environment_id.encode(),
+            b"%d" % wall,
+            self.id.encode(),
+            call.customer.encode(),
+            call.item_id.encode(),
+            b"%d" % call.delta,
+            b"1" if call.allow_negative else b"0",
+            b"%d" % call.expires_at,
+            None if key is None else key.caller.encode(),
+            None if key is None else b"\\x" + key.key_hash.hex().encode(),
+            None if key is None else b"\\x" + key.fingerprint.hex().encode(),
+            None if call.note is None else call.note.encode(),
+            None if call.actor is None else call.actor.encode(),
+        ]
 
     def _parameters(self, environment_id: str, wall: int) -> list[bytes | None]:
         owners: list[str] = []
@@ -100,7 +125,10 @@ class Batch:
     def outcomes(self, pgconn: pq.abc.PGconn, result: pq.abc.PGresult | None) -> list[Answer | None]:
         """One per call, in the order of `calls`; None where the call was not done and must run alone."""
         checked = _checked(pgconn, result)
-        columns = [_integers(checked.get_value(0, column)) for column in range(1, 8)]
+        if self.statement is CALL:
+            columns = [[int(checked.get_value(0, column) or 0)] for column in range(1, 8)]
+        else:
+            columns = [_integers(checked.get_value(0, column)) for column in range(1, 8)]
         said = checked.get_value(0, 8)
         pending = _pending(said) if said else {}
         return [self._outcome(number, *row, pending=pending) for number, row in enumerate(zip(*columns, strict=True))]
@@ -172,7 +200,7 @@ class Session:
         batch = Batch(environment_id, wall, calls)
         faults.point("statement ledger batch")
         try:
-            result = pgconn.exec_prepared(BATCH, batch.parameters)  # type: ignore[arg-type]
+            result = pgconn.exec_prepared(batch.statement, batch.parameters)  # type: ignore[arg-type]
             faults.point("after commit")
             return batch.outcomes(pgconn, result)
         except ConnectionLost:

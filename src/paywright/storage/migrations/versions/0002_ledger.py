@@ -48,7 +48,7 @@ POSTGRESQL = (
 )
 
 
-FUNCTIONS = ("0002_ledger_batch.sql", "0002_ledger_read.sql")
+FUNCTIONS = ("0002_ledger_batch.sql", "0002_ledger_call.sql", "0002_ledger_read.sql")
 
 
 def upgrade() -> None:
