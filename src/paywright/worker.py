@@ -38,7 +38,7 @@ from paywright.storage import idempotency
 from paywright.storage.database import DatabaseUnavailable
 from paywright.stripe.gateway import StripeBusy, StripeRefused, StripeUnknown
 from paywright.subscriptions import actions as subscriptions
-from paywright.subscriptions import changes
+from paywright.subscriptions import changes, policy
 from paywright.webhooks import actions as webhooks
 from paywright.webhooks.tables import stripe_events
 
@@ -180,6 +180,7 @@ JOBS: tuple[Job, ...] = (
     Job("settling", settle_customers, 1),
     Job("checkout recovery", recover_checkouts, 10),
     Job("subscription changes", recover_changes, 10),
+    Job("access policy", policy.apply_due, 10),
     Job("old idempotency keys", forget_old_keys, 3600),
 )
 

@@ -16,7 +16,7 @@ from paywright.subscriptions.requests import Change
 from paywright.subscriptions.tables import subscription_changes
 from tests.harness.shop import instant
 from tests.subscriptions.terms import CATALOG, USER, asked, code, done, switched, told
-from tests.subscriptions.till import DECLINES_LATER, StripeShop
+from tests.subscriptions.till import ASKS_ALWAYS, DECLINES_LATER, StripeShop
 
 EACH_WEEK = {"credits": {"quantity": 10, "repeat": "1 week", "expires": "never"}}
 
@@ -248,6 +248,49 @@ def test_a_cancel_that_stripe_broke_on_is_asked_for_anew(till: StripeShop) -> No
     long_ago(till)
     assert carried_out(till) == [None]
     assert till.seen("pro")["ends_at"] == "2027-02-01T00:00:00Z"
+
+
+def bought_with_a_card_that_asks(till: StripeShop) -> str:
+    subscription_id = till.buy("pro")
+    till.advance("10d")
+    till.put_card(subscription_id, ASKS_ALWAYS)
+    return subscription_id
+
+
+def waits_for_buyer(till: StripeShop) -> str:
+    """Answers the payment intent."""
+    refusal = switched(till, "pro", "max")
+    assert isinstance(refusal, Refusal)
+    assert refusal.code == "payment_action_required"
+    return str(refusal.facts["client_secret"]).partition("_secret")[0]
+
+
+def test_a_cancel_is_taken_back_once_the_buyer_has_authenticated(till: StripeShop) -> None:
+    subscription_id = bought_with_a_card_that_asks(till)
+    done(changes.cancel(till.app, till.environment, USER, "pro", at="period_end"))
+    intent_id = waits_for_buyer(till)
+    till.sync(subscription_id)
+    assert till.seen("pro")["ends_at"] == "2027-02-01T00:00:00Z"
+    till.control(f"payments/{intent_id}/authenticate", {"outcome": "succeed"})
+    till.sync(subscription_id)
+    assert till.owned_now() == [("max", "monthly", 1)]
+    assert [each.ask.kind for each in unanswered(till)] == ["update"]
+    assert carried_out(till) == [None]
+    assert till.seen("max")["ends_at"] is None
+
+
+def test_a_switch_the_buyer_never_authenticated_leaves_everything_as_it_was(till: StripeShop) -> None:
+    subscription_id = bought_with_a_card_that_asks(till)
+    done(switched(till, "pro", "basic"))
+    waits_for_buyer(till)
+    till.advance("24h")
+    till.sync(subscription_id)
+    assert carried_out(till) == [None]
+    assert till.owned_now() == [("pro", "monthly", 1)]
+    assert till.seen("pro")["subscription"]["pending_change"]["to_product_id"] == "basic"
+    assert [status for status, _, _ in till.invoices()] == ["paid", "void"]
+    till.put_card(subscription_id, "pm_card_visa")
+    assert done(switched(till, "pro", "max")).product_id == "max"
 
 
 def unanswered(till: StripeShop) -> list[Change]:

@@ -44,6 +44,7 @@ def subscription_facts(found: dict[str, Any], items: list[dict[str, Any]] | None
         payment_intent_id=_payment_intent(invoice),
         metadata=metadata_of(found),
         attempted_at=_attempted_at(invoice),
+        has_pending_update=bool(found.get("pending_update")),
         schedule_id=id_of(schedule),
         changes_at=None if next_phase is None else milliseconds(next_phase["start_date"]),
         items_to_come=() if next_phase is None else tuple(_item(item) for item in next_phase["items"]),

@@ -40,6 +40,8 @@ class SubscriptionFacts(msgspec.Struct, frozen=True):
     metadata: dict[str, str]
     attempted_at: int | None = None
     """When the open invoice was first tried: days of grace count from then."""
+    has_pending_update: bool = False
+    """A switch waits for the buyer to authenticate."""
     schedule_id: str | None = None
     changes_at: int | None = None
     """When the next phase of its schedule begins."""

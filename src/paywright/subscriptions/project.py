@@ -62,6 +62,8 @@ def project(
         if present is not None:
             _follow(work, environment, present, facts, past_due_since)
     _follow_schedule(work, environment, facts, sold)
+    if not facts.has_pending_update:
+        go_on_after_waiting(work, facts.id, is_made=False)
     ownership.follow_bases(work, customer)
 
 
@@ -86,14 +88,14 @@ def _switched(
         if line is not None:
             if (line.price_id, line.quantity) != (owned.price_id, owned.quantity):
                 owned = ownership.change_terms(work, environment, owned, line)
-                go_on_after_waiting(work, facts.id)
+                go_on_after_waiting(work, facts.id, is_made=True)
             after.append(owned)
             continue
         heir = _heir(owned, fresh) if owned.product_id not in wanted else None
         if heir is not None and _may_take_place(work, customer, owned, heir):
             fresh.remove(heir)
             after.append(ownership.switch(work, environment, owned, heir, at=_switched_at(owned, heir, work.now)))
-            go_on_after_waiting(work, facts.id)
+            go_on_after_waiting(work, facts.id, is_made=True)
         elif _still_owned(work, owned):
             ownership.end(work, environment, owned, "switched")
     return [owned for owned in after if _still_owned(work, owned)]

@@ -147,13 +147,14 @@ def of_quote(connection: sa.Connection, environment_id: str, quote_id: str) -> l
     return _select(connection, environment_id, (columns.quote_id == quote_id) & (columns.status == "requested"))
 
 
-def go_on_after_waiting(work: Work, subscription_id: str) -> None:
-    """The buyer has authenticated and the switch is made: what was to follow it becomes due; the worker asks for it."""
+def go_on_after_waiting(work: Work, subscription_id: str, *, is_made: bool) -> None:
+    """The buyer has authenticated and the switch is made, or never will be: what was to follow becomes due, and the worker asks for it."""
     columns = subscription_changes.c
     mine = (columns.subscription_id == subscription_id) & (columns.status == "waiting")
     for change in _select(work.connection, work.environment_id, mine):
-        work.execute(subscription_changes.update().where(_is(work, change.id)).values(status="done"))
-        _request_first(work, change, change.ask.then)
+        status = "done" if is_made else "refused"
+        work.execute(subscription_changes.update().where(_is(work, change.id)).values(status=status))
+        _request_first(work, change, change.ask.then if is_made else change.ask.otherwise)
 
 
 def _ask_stripe(app: App, environment: Environment, change: Change) -> Answered:
