@@ -78,8 +78,21 @@ CHECKOUTS: dict[str, tuple[dict[str, Any], int, str, str | None]] = {
         "success_url",
     ),
     "unknown ui": (session(ui="carrier pigeon"), 400, "invalid_request", "ui"),
-    "guest": (session(customer=None), 501, "not_implemented", None),
-    "elements": (session(ui="elements"), 501, "not_implemented", None),
+    "a claim token beside a customer": (session(claim_token="A1b2C3d4E5" * 4), 400, "invalid_request", "claim_token"),
+    "no success URL": (session(success_url=None), 400, "invalid_request", "success_url"),
+    "a subscription in the app": (
+        session(ui="elements", line_items=[{"product_id": "pro"}]),
+        400,
+        "invalid_request",
+        "line_items",
+    ),
+    "weak claim token": (session(customer=None, claim_token="a" * 40), 422, "weak_claim_token", None),
+    "K8: a guest subscribes": (
+        session(customer=None, line_items=[{"product_id": "pro"}]),
+        422,
+        "guest_one_time_only",
+        None,
+    ),
     "unknown field": (session(colour="red"), 400, "invalid_request", "colour"),
     "bad json": (raw(b"{"), 400, "invalid_request", "body"),
     "not utf-8": (raw(b'{"success_url": "\xff"}'), 400, "invalid_request", "body"),
@@ -251,7 +264,7 @@ OTHERS: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
     ),
     "catalog that is none": ("PUT", "/v1/catalog", {"json": {"products": {"-": {}}}}, 422, "invalid_catalog"),
     "catalog of an old version": ("PUT", "/v1/catalog", {"json": {"version": 99}}, 409, "catalog_conflict"),
-    "not implemented": ("POST", "/v1/purchase-urls", {"json": {}}, 501, "not_implemented"),
+    "not implemented": ("POST", "/v1/reconcile", {"json": {}}, 501, "not_implemented"),
 }
 
 

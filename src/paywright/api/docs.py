@@ -2,9 +2,12 @@
 
 from functools import cache
 from importlib import metadata, resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from paywright.api import openapi
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 PAGE_HEADERS = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": POLICY}
@@ -28,12 +31,29 @@ def page() -> str:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             groups.setdefault(operation["tags"][0], []).append({**operation, "method": method.upper(), "path": path})
-    return environment.get_template("docs.html").render(document=document, groups=groups, shape=shape)
+    environment.filters["prose"] = prose
+    return environment.get_template("docs.html").render(document=document, groups=groups, shape=shape, anchor=anchor)
 
 
 @cache
 def style() -> str:
     return resources.files("paywright.api").joinpath("templates/docs.css").read_text(encoding="utf-8")
+
+
+def prose(text: str) -> "Markup":
+    """Text with its `words of code` marked as such."""
+    from markupsafe import Markup, escape
+
+    parts = text.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part) for place, part in enumerate(parts)
+    )
+
+
+def anchor(schema: dict[str, Any] | None) -> str | None:
+    """Where on the page a schema is shown, if it has a name."""
+    reference = (schema or {}).get("$ref") or (schema or {}).get("items", {}).get("$ref")
+    return None if reference is None else f"#schema-{str(reference).rpartition('/')[2]}"
 
 
 def shape(schema: dict[str, Any] | None) -> str:
