@@ -67,7 +67,7 @@ class Lane:
             while not done:
                 environment_id, calls = self._next_batch()
                 self._run_batch(environment_id, calls)
-                done = mine in calls
+                done = any(call is mine for call in calls)
                 for call in calls:
                     if call is not mine:
                         call.waiter.lock.release()
