@@ -10,6 +10,7 @@ from litestar.datastructures import Cookie
 from markupsafe import Markup
 
 from paywright.demo.outcome import OutcomePage
+from paywright.demo.shelf import Purse
 from paywright.demo.visit import COOKIE, COOKIE_AGE_S, DEMO_USERS, Message, Visit, Visits
 
 HERE = Path(__file__).parent
@@ -53,9 +54,11 @@ class Answers:
             text, status_code=status, media_type="text/html", headers=self._headers, cookies=[self._cookie(kept)]
         )
 
-    def outcome(self, outcome: OutcomePage, visit: Visit, *, balance: int = 0, status: int = 200) -> Response[str]:
+    def outcome(
+        self, outcome: OutcomePage, visit: Visit, *, purse: Purse | None = None, status: int = 200
+    ) -> Response[str]:
         return self.page(
-            "outcome.html", visit, status=status, outcome=outcome, balance=balance, refresh_s=outcome.refresh_s
+            "outcome.html", visit, status=status, outcome=outcome, purse=purse, refresh_s=outcome.refresh_s
         )
 
     def redirect(self, url: str, visit: Visit, message: Message | None = None) -> Response[str]:

@@ -52,6 +52,18 @@ class OwnedRow(msgspec.Struct, frozen=True):
     action: Literal["cancel", "resume"] | None
 
 
+class Purse(msgspec.Struct, frozen=True):
+    """How much of the item the customer can spend now; `noun` is what it is called in the middle of a sentence."""
+
+    item_id: str
+    noun: str
+    quantity: int
+
+    @property
+    def one(self) -> str:
+        return self.noun.removesuffix("s")
+
+
 class Shelf(msgspec.Struct, frozen=True):
     plans: list[PlanCard]
     goods: list[GoodsCard]

@@ -19,7 +19,7 @@ from paywright.client import AsyncClient, PaywrightError
 from paywright.client.errors import InsufficientQuantity
 from paywright.demo.answers import HERE, Answers
 from paywright.demo.outcome import CANCELED, STALE_FORM, UNKNOWN, outcome_of
-from paywright.demo.shelf import INTERVALS, held_interval, shelf
+from paywright.demo.shelf import INTERVALS, Purse, held_interval, shelf
 from paywright.demo.visit import COOKIE, DEMO_USERS, Message, Visit, Visits
 
 Asked = Request[Any, Any, Any]
@@ -30,7 +30,7 @@ CATALOG = Path(__file__).parent / "catalog.toml"
 
 logger = logging.getLogger(__name__)
 
-OUT_OF_CREDITS = Message("kind", "You have none left to spend. A pack is one click away.", "See the packs", "#once")
+OUT_OF_CREDITS = Message("kind", "You have none left to spend. More are one click away.", "See what there is", "#once")
 
 
 class Unwelcome(Exception):
@@ -83,10 +83,10 @@ def build(
 
 
 def _handler(answer: Answering) -> Answering:
-    async def handle(request: Asked) -> Response[Any]:
+    async def endpoint(request: Asked) -> Response[Any]:
         return await answer(request)
 
-    return handle
+    return endpoint
 
 
 class Store:
@@ -96,18 +96,19 @@ class Store:
     async def home(self, request: Asked) -> Response[str]:
         visit = self._visit(request)
         user = self._client.user(visit.user.id)
-        products, owned, balance = await asyncio.gather(
-            self._client.list_products(), user.list_products(), self._balance(visit)
+        products, owned, purse = await asyncio.gather(
+            self._client.list_products(), user.list_products(), self._purse(visit)
         )
         asked = request.query_params.get("interval", "")
         interval = asked if asked in INTERVALS else held_interval(products, owned)
         shown = shelf(products, owned, currency=visit.currency, interval=interval)
         return self._answers.page(
-            "store.html", visit, shelf=shown, balance=balance, interval=interval, attempt=secrets.token_urlsafe(12)
+            "store.html", visit, shelf=shown, purse=purse, interval=interval, attempt=secrets.token_urlsafe(12)
         )
 
     async def balance(self, request: Asked) -> Response[str]:
-        return self._answers.json({"quantity": await self._balance(self._visit(request))})
+        purse = await self._purse(self._visit(request))
+        return self._answers.json({"quantity": purse.quantity if purse else 0})
 
     async def choose_user(self, request: Asked) -> Response[str]:
         visit, form = await self._posted(request)
@@ -159,7 +160,7 @@ class Store:
             session = None
         if session is None or session.customer is None or session.customer.id != visit.user.id:
             return self._answers.outcome(UNKNOWN, visit, status=404)
-        return self._answers.outcome(outcome_of(session), visit, balance=await self._balance(visit))
+        return self._answers.outcome(outcome_of(session), visit, purse=await self._purse(visit))
 
     async def canceled(self, request: Asked) -> Response[str]:
         return self._answers.outcome(CANCELED, self._visit(request))
@@ -167,19 +168,22 @@ class Store:
     async def spend(self, request: Asked) -> Response[str]:
         """One credit. The form's attempt is the idempotency key: however often it is sent, it spends once."""
         visit, form = await self._posted(request)
-        credits = await self._client.user(visit.user.id).get_item(await self._item_id())
+        purse = await self._purse(visit)
+        if purse is None:
+            return self._answers.home(visit, Message("kind", "This catalog has nothing that could be spent."))
+        item = await self._client.user(visit.user.id).get_item(purse.item_id)
         try:
-            await credits.decrease_quantity(
+            await item.decrease_quantity(
                 1, note="the demo store's button", idempotency_key=f"spend:{form.get('attempt', '')}"
             )
         except InsufficientQuantity:
             message = OUT_OF_CREDITS
         else:
-            message = Message("good", "One credit spent.")
+            message = Message("good", f"One {purse.one} spent.")
         if "application/json" not in request.headers.get("accept", ""):
             return self._answers.home(visit, message)
-        credits = await credits.refresh()
-        shown = {"quantity": credits.non_negative_quantity, "tone": message.tone, "text": message.text}
+        item = await item.refresh()
+        shown = {"quantity": item.non_negative_quantity, "tone": message.tone, "text": message.text}
         return self._answers.json({**shown, "attempt": secrets.token_urlsafe(12)})
 
     async def cancel(self, request: Asked) -> Response[str]:
@@ -231,14 +235,10 @@ class Store:
             raise Unwelcome
         return visit, form
 
-    async def _item_id(self) -> str:
-        """The item the store counts: the first of the catalog."""
-        items = [item for item in await self._client.list_items() if item.customer_type == "user"]
-        return items[0].id if items else "credits"
-
-    async def _balance(self, visit: Visit) -> int:
+    async def _purse(self, visit: Visit) -> Purse | None:
+        """What the store counts: the first item of the catalog. None where the catalog has none."""
         items = await self._client.user(visit.user.id).list_items()
-        return items[0].non_negative_quantity if items else 0
+        return Purse(items[0].id, items[0].display_name.lower(), items[0].non_negative_quantity) if items else None
 
     def _origin(self, request: Asked) -> str:
         """Where the buyer's browser found us, if that is this machine; else the address we were given."""
