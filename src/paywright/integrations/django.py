@@ -61,6 +61,11 @@ class Installed:
         if self._background is not None:
             self._background.ensure()
 
+    def stop_worker(self) -> None:
+        """Returns once nothing is under way any more. The process does so by itself when it ends."""
+        if self._background is not None:
+            self._background.stop()
+
 
 @cache
 def installed() -> Installed:

@@ -30,7 +30,12 @@ from paywright.storage.work import Work
 
 
 class NotInTransaction(Exception):
-    """The connection commits after each statement. Begin a transaction on it (Django: `transaction.atomic()`), then open this one."""
+    """The connection commits after each statement."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this connection commits after each statement: begin a transaction on it first (Django: `transaction.atomic()`)"
+        )
 
 
 class Transaction:
