@@ -261,3 +261,7 @@ def test_the_books_hold_in_any_life(desk: Desk, seed: int) -> None:
         story.step()
         story.check()
     assert "sandbox_not_implemented" not in story.refusals
+    desk.v1.customers.delete(story.customer)
+    log = desk.during()
+    desk.shop.advance("100d")
+    assert log.types() == []

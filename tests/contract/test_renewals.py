@@ -293,3 +293,48 @@ def test_repeating_coupons_end_and_once_is_once(desk: Desk) -> None:
         desk.shop.advance("31d")
         totals.append(desk.again(made).latest_invoice.total)
     assert totals == [400, 500, 1000, 1000]
+
+
+def test_three_decimals_charge_what_they_can(desk: Desk) -> None:
+    made = desk.subscribe(desk.price(10_000, currency="kwd"))
+    target = desk.price(20_000, currency="kwd")
+    desk.shop.advance("7d")
+    bill = desk.switch(made, price=target, proration_behavior="always_invoice").latest_invoice
+    assert (bill.total, bill.amount_due, bill.ending_balance, bill.status) == (7666, 7660, 6, "paid")
+    desk.shop.advance("31d")
+    after = desk.again(made).latest_invoice
+    assert (after.starting_balance, after.amount_due, after.status) == (6, 20_000, "paid")
+
+
+def test_an_invoice_too_large_to_charge_stays_a_draft(desk: Desk) -> None:
+    made = desk.subscribe(desk.price(60_000_000))
+    with pytest.raises(stripe.InvalidRequestError) as refusal:
+        desk.switch(made, quantity=2, billing_cycle_anchor={"type": "now"}, proration_behavior="none")
+    assert refusal.value.code == "amount_too_large"
+    desk.switch(made, quantity=2, proration_behavior="none")
+    log = desk.during()
+    desk.shop.advance("31d")
+    assert log.types()[-1] == "invoice.finalization_failed"
+    bill = desk.again(made).latest_invoice
+    assert (bill.status, bill.last_finalization_error.code) == ("draft", "amount_too_large")
+
+
+def test_nothing_is_billed_after_a_customer_is_deleted(desk: Desk) -> None:
+    made = failing(desk)
+    customer = made.customer
+    desk.v1.invoice_items.create({"customer": customer, "amount": 900, "currency": "usd"})
+    draft = desk.v1.invoices.create(
+        {"customer": customer, "auto_advance": True, "pending_invoice_items_behavior": "include"}
+    )
+    desk.v1.invoice_items.create({"customer": customer, "amount": 100, "currency": "usd"})
+    later = {"items": [{"price": desk.price()}]}
+    schedule = desk.v1.subscription_schedules.create(
+        {"customer": customer, "start_date": APRIL_1 + 40 * DAY, "phases": [later]}
+    )
+    desk.v1.customers.delete(customer)
+    log = desk.during()
+    desk.shop.advance("90d")
+    assert log.types() == []
+    assert desk.v1.invoices.retrieve(draft.id).status == "draft"
+    assert desk.v1.subscription_schedules.retrieve(schedule.id).status == "canceled"
+    assert desk.v1.invoice_items.list({"pending": True}).data == []

@@ -15,6 +15,7 @@ from ..work import Work
 from .discounts import redeem
 from .invoice_items import added_lines
 from .invoice_lines import item_amount, period_line, waiting_line
+from .invoice_totals import check_total
 from .invoices import draft
 from .prorations import Proration, check_date, credits, debit, remember_debits, waiting_item
 from .renewals import span_of
@@ -285,6 +286,7 @@ def bill_for(
         discounts=made["discounts"],
         proration_date=at,
     )
+    check_total(bill)
     remember_debits(made, bill)
     made["latest_invoice"] = bill["id"]
     use_up_once(work, made)

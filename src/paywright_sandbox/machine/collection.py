@@ -6,11 +6,13 @@ Every outcome, at once, by the clock or by the buyer on a page, comes back throu
 
 from ..account import Due, copied
 from ..errors import ApiError, Json, invalid
+from ..money import AMOUNT_MAX
 from ..objects.invoices import invoice_payment
 from ..work import Work
 from . import payment_intents
 from .attempts import How, attempt, refusal_of
 from .due import due
+from .invoice_totals import is_too_large
 from .invoices import FINALIZE_WAIT_MAX_S, finalize, mark_paid, subscription_of, tell
 from .outcomes import Outcome, hears_of_payments
 
@@ -212,12 +214,28 @@ def finalize_due(work: Work, act: Due) -> None:
     if bill is None or bill["status"] != "draft":
         return
     at = work.now_of(bill["customer"])
+    if is_too_large(bill):
+        fail_to_finalize(work, bill)
+        return
     if is_held_back(work, bill) and at < bill["created"] + FINALIZE_WAIT_MAX_S:
         bill["automatically_finalizes_at"] = at + FINALIZE_HELD_S
         work.save(bill)
         work.schedule(at + FINALIZE_HELD_S, "finalize", bill["id"], clock=bill["test_clock"])
         return
     finalize_and_collect(work, bill, automatic=True)
+
+
+def fail_to_finalize(work: Work, bill: Json) -> None:
+    """Stays a draft that nobody collects."""
+    bill["auto_advance"] = False
+    bill["automatically_finalizes_at"] = None
+    bill["last_finalization_error"] = {
+        "code": "amount_too_large",
+        "message": f"The invoice's total must be no more than {AMOUNT_MAX}.",
+        "type": "invalid_request_error",
+    }
+    work.save(bill)
+    work.emit("invoice.finalization_failed", bill)
 
 
 def is_held_back(work: Work, bill: Json) -> bool:

@@ -10,7 +10,7 @@ from ..objects.invoices import invoiceitem
 from ..work import Work
 from .discounts import redeem, rounding
 from .invoice_lines import name_of, pricing_in, waiting_line
-from .invoice_totals import put_totals
+from .invoice_totals import check_total, put_totals
 from .invoices import editable
 from .subscription_items import apply_tax_rates
 
@@ -168,6 +168,7 @@ def put_on(work: Work, bill: Json, waiting: Json) -> None:
 
 def recount(work: Work, bill: Json) -> None:
     put_totals(work, bill, work.require("customer", bill["customer"])["balance"])
+    check_total(bill)
     work.save(bill)
 
 

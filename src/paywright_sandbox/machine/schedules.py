@@ -9,6 +9,7 @@ from ..attributes import take_metadata
 from ..errors import Json, invalid, missing_parameter, not_implemented
 from ..objects.subscription_schedules import subscription_schedule
 from ..work import Work
+from .customers import BEFORE_DELETION
 from .due import due
 from .renewals import BEFORE_RENEWAL
 from .schedule_phases import change_to, enter, items_towards, phase_of_subscription, read_phases, wish_of
@@ -294,3 +295,17 @@ def with_its_subscription(work: Work, held: Json) -> None:
 
 
 ON_END.append(with_its_subscription)
+
+
+def with_its_customer(work: Work, customer: Json) -> None:
+    """What has not started yet has no subscription to end with."""
+    ids = [
+        made["id"]
+        for made in work.newest_first(KIND)
+        if made["customer"] == customer["id"] and made["status"] == "not_started"
+    ]
+    for id in ids:
+        close(work, work.require(KIND, id))
+
+
+BEFORE_DELETION.append(with_its_customer)

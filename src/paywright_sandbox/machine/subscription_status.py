@@ -125,6 +125,8 @@ def expire(work: Work, made: Json) -> None:
     before = copied(made)
     made.update(status="incomplete_expired", ended_at=at, canceled_at=made["canceled_at"] or at)
     updated(work, made, before)
+    for step in ON_END:
+        step(work, made)
 
 
 def end(work: Work, made: Json, *, reason: str | None, details: Json | None = None) -> None:

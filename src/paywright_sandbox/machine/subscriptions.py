@@ -32,6 +32,7 @@ from .collection import (
 from .customers import BEFORE_DELETION
 from .discounts import without_once
 from .due import due
+from .invoice_totals import check_total
 from .invoices import announce, draft, finalize, mark_paid, tell, void
 from .moments import Moment, emit_at, moment
 from .outcomes import Outcome, hears_of_payments
@@ -94,6 +95,7 @@ def first_invoice(work: Work, made: Json, wish: Json) -> Json | None:
         subscription=made,
         discounts=made["discounts"],
     )
+    check_total(bill)
     remember_debits(made, bill)
     made["latest_invoice"] = bill["id"]
     if bill["total"] or bill["total_discount_amounts"]:
@@ -268,12 +270,22 @@ def incomplete_expire(work: Work, act: Due) -> None:
 
 
 def end_all_of(work: Work, customer: Json) -> None:
-    """Before a customer is deleted, each of its subscriptions ends with an event of its own."""
-    ids = [made["id"] for made in work.newest_first("subscription") if made["customer"] == customer["id"]]
-    for id in ids:
-        made = work.require("subscription", id)
+    """Before a customer is deleted: subscriptions and schedules end with events of their own; nothing of it is billed any more."""
+    id = customer["id"]
+    for made_id in [made["id"] for made in work.newest_first("subscription") if made["customer"] == id]:
+        made = work.require("subscription", made_id)
         if made["status"] not in ENDED:
             end(work, made, reason="cancellation_requested")
+    for waiting in [
+        item["id"] for item in work.newest_first("invoiceitem") if item["customer"] == id and not item["invoice"]
+    ]:
+        work.remove("invoiceitem", waiting)
+    for bill_id in [bill["id"] for bill in work.newest_first("invoice") if bill["customer"] == id]:
+        bill = work.require("invoice", bill_id)
+        if bill["status"] in ("draft", "open"):
+            bill.update(auto_advance=False, next_payment_attempt=None, automatically_finalizes_at=None)
+            work.unschedule(bill_id)
+            work.save(bill)
 
 
 BEFORE_DELETION.append(end_all_of)
