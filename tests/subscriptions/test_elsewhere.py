@@ -14,6 +14,7 @@ from paywright.subscriptions import actions as subscriptions
 from paywright.subscriptions import changes, policy, quotes, switching
 from paywright.subscriptions.requests import Change
 from paywright.subscriptions.tables import subscription_changes
+from paywright.worker import carry_out_commands
 from tests.harness.shop import instant
 from tests.subscriptions.terms import CATALOG, USER, asked, code, done, switched, told
 from tests.subscriptions.till import ASKS_ALWAYS, DECLINES_LATER, StripeShop
@@ -342,3 +343,19 @@ def test_a_switch_racing_a_cancel_has_one_outcome(till: StripeShop) -> None:
     till.sync(subscription_id)
     assert till.owned_now() == []
     assert till.invoices() == [("paid", 2000, 2000)]
+
+
+def test_O5_an_add_on_with_a_subscription_of_its_own_ends_with_its_base(till: StripeShop) -> None:
+    base, add_on = till.buy("pro"), till.buy("support")
+    done(changes.cancel(till.app, till.environment, USER, "pro", at="period_end"))
+    assert till.seen("support")["ends_at"] == till.seen("pro")["ends_at"] == "2027-02-01T00:00:00Z"
+    till.sync(add_on)
+    assert till.seen("support")["ends_at"] == "2027-02-01T00:00:00Z"
+    till.advance("31d")
+    assert till.owned_now() == []
+    till.sync(base)
+    carry_out_commands(till.app, till.environment)
+    assert till.get(f"/v1/subscriptions/{add_on}")["status"] == "canceled"
+    till.advance("3d")
+    assert sum(paid for _, _, paid in till.invoices()) == 2500
+    assert told(till).count("product.ended") == 2

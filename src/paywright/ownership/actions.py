@@ -27,6 +27,7 @@ from paywright.ownership.ending import (
     end,
     end_before_another,
     end_orphaned_add_ons,
+    end_with_base,
     follow_bases,
     schedule_end,
 )
@@ -171,8 +172,10 @@ def settle(work: Work, environment: Environment, customer: Customer) -> None:
 def _apply_due(work: Work, environment: Environment, owned: OwnedProduct) -> None:
     instant = owned.next_due
     if instant == owned.ends_at:
-        comes_from_base = owned.own_ends_at != owned.ends_at
-        end(work, environment, owned, "base_ended" if comes_from_base else "canceled", at=owned.ends_at)
+        if owned.own_ends_at == owned.ends_at:
+            end(work, environment, owned, "canceled", at=owned.ends_at)
+        else:
+            end_with_base(work, environment, owned, at=owned.ends_at)
     elif instant == owned.changes_at:
         apply_change(work, environment, owned)
     else:

@@ -101,15 +101,17 @@ def end_orphaned_add_ons(work: Work, environment: Environment, ended: OwnedProdu
     for add_on in held:
         bases = add_on.product.add_on_to
         if bases and add_on.product.ends_with_base and ended.product_id in bases and not standing.intersection(bases):
-            if add_on.is_stripe_backed and add_on.subscription is not None and not _is_one(add_on, ended):
-                command(work, CANCEL_SUBSCRIPTION, add_on.subscription.id, {"subscription_id": add_on.subscription.id})
-            end(work, environment, add_on, "base_ended", at=ended.ended_at)
+            end_with_base(work, environment, add_on, at=ended.ended_at)
 
 
-def _is_one(add_on: OwnedProduct, base: OwnedProduct) -> bool:
-    """One subscription at Stripe, bought together: it lives or ends there as a whole, and a switch drops the add-on's item itself."""
-    assert add_on.subscription is not None
-    return base.subscription is not None and add_on.subscription.id == base.subscription.id
+def end_with_base(work: Work, environment: Environment, add_on: OwnedProduct, *, at: int | None) -> None:
+    """Its subscription at Stripe ends too, if it is one of its own: one that was bought together with the base is the base's to end."""
+    subscription = add_on.subscription
+    if subscription is not None and subscription.is_stripe_backed:
+        sharing = queries.of_subscription(work.connection, work.environment_id, subscription.id)
+        if all(each.id == add_on.id for each in sharing):
+            command(work, CANCEL_SUBSCRIPTION, subscription.id, {"subscription_id": subscription.id})
+    end(work, environment, add_on, "base_ended", at=at)
 
 
 def follow_bases(work: Work, customer: Customer) -> None:
