@@ -9,7 +9,7 @@ import msgspec
 from paywright import app as doors
 from paywright.access.actions import create_customer_token, create_key
 from paywright.access.model import CreatedKey
-from paywright.api.listening import Listening
+from paywright.api.listening import Listening, listening_socket, url_of
 from paywright.api.matching import match
 from paywright.api.server import build
 from paywright.catalog.actions import Applied, apply
@@ -55,13 +55,15 @@ class House:
     def __init__(
         self, database_url: str, *, catalog: dict[str, Any] | None = None, provider: Provider = "instant"
     ) -> None:
-        self.app = doors.open_app(Settings(database_url=database_url, secret=SECRET), provider=provider)
+        listener = listening_socket("127.0.0.1", 0)
+        settings = Settings(database_url=database_url, secret=SECRET).reached_at(url_of(listener, "127.0.0.1"))
+        self.app = doors.open_app(settings, provider=provider)
         with self.app.work("test") as work:
             applied = apply(work, CATALOG if catalog is None else catalog, is_in_use=doors.is_in_use)
             assert isinstance(applied, Applied), applied
         self.secret_key = self.key("secret")
         self.publishable_key = self.key("publishable")
-        self.server = Listening(build(self.app))
+        self.server = Listening(build(self.app), listener=listener)
         self.http = httpx.Client(timeout=30)
 
     def key(self, kind: str, environment_id: str = "test", **options: Any) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from paywright.api import items, owning, parsing
@@ -43,15 +44,18 @@ def read_state(call: Call) -> Answer:
 
 
 def read_billing(call: Call) -> Answer | Refusal:
-    """What we know of how the customer pays. Users and teams only."""
+    """How the customer pays, as we last heard from Stripe: e-mail address and default card."""
     with call.app.database.read() as connection:
         return ok(billing(connection, call))
 
 
 def billing(connection: sa.Connection, call: Call) -> dict[str, Any]:
+    known = queries.billing(connection, call.environment.id, call.owner)
     return {
+        "has_stripe_customer": known.has_stripe_customer,
         "stripe_customer_id": queries.stripe_customer_id(connection, call.environment.id, call.owner),
-        "default_payment_method": None,
+        "email": known.email,
+        "default_payment_method": msgspec.to_builtins(known.default_payment_method),
     }
 
 

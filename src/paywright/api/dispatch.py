@@ -12,7 +12,7 @@ import msgspec
 from paywright.access.identify import identify
 from paywright.access.model import Caller
 from paywright.access.rules import may
-from paywright.api import cors, once, parsing
+from paywright.api import cors, guests, once, parsing
 from paywright.api.call import Answer, Call, Open, Request
 from paywright.api.errors import raised, refused
 from paywright.api.route import Route
@@ -82,7 +82,11 @@ def prepared(
     if isinstance(customer, Refusal):
         return customer
     assert route.who.audience != "open"
-    refusal = may(caller, route.who.audience, route.who.scope, customer=customer)
+    not_there = None
+    if customer is not None:
+        found = guests.acting(app, caller, customer)
+        caller, customer, not_there = found.caller, found.customer, found.refusal
+    refusal = may(caller, route.who.audience, route.who.scope, customer=customer) or not_there
     if refusal is not None:
         return refusal
     if route.endpoint is None:
@@ -113,22 +117,22 @@ def parsed(route: Route, call: Call) -> Call | Refusal:
             return body
     elif route.method == "POST" and call.request.body.strip() not in (b"", b"{}"):
         return invalid_request("body", "This route takes no body.")
-    key = read_key(call, route)
+    key = read_key(call)
     if isinstance(key, Refusal):
         return key
     return msgspec.structs.replace(call, query=query, body=body, key=key)
 
 
-def read_key(call: Call, route: Route) -> IdempotencyKey | Refusal | None:
+def read_key(call: Call) -> IdempotencyKey | Refusal | None:
     given = call.request.idempotency_key
-    if given is None or route.method != "POST":
+    if given is None or call.request.method != "POST":
         return None
     refusal = parsing.key_refused(given)
     if refusal is not None:
         return refusal
     body = parsing.normalised(call.request.body)
     return idempotency_key(
-        call.caller.idempotency_caller, given, method=route.method, path=call.request.path, body=body
+        call.caller.idempotency_caller, given, method=call.request.method, path=call.request.path, body=body
     )
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from paywright.api import parsing
+from paywright.api import guests, parsing
 from paywright.api.call import Answer, Call, ok, whole
 from paywright.api.items import AsOf, find_item, item_of, shown
 from paywright.api.parsing import Body, Note, Quantity
@@ -91,6 +91,10 @@ def decrease_many(call: Call, work: Work) -> Answer | Refusal:
         customer = as_customer(line.customer)
         if isinstance(customer, Refusal):
             return invalid_request("lines", customer.message)
+        acts = guests.found(work.connection, call.caller, customer)
+        if acts.refusal is not None:
+            return acts.refusal
+        customer = acts.customer
         item = find_item(catalog, line.item_id, customer)
         if isinstance(item, Refusal):
             return item

@@ -13,7 +13,7 @@ import msgspec
 from paywright.access.identify import Credentials
 from paywright.access.model import Caller
 from paywright.access.rules import may
-from paywright.api import cors, items, parsing
+from paywright.api import cors, guests, items, parsing
 from paywright.api.asgi import (
     BODY_MAX,
     WEBHOOK_BODY_MAX,
@@ -130,9 +130,14 @@ class Hot:
         if isinstance(named, Refusal):
             return named
         customer, item_id = named
+        not_there = None
+        if customer.type == "guest":
+            found = await anyio.to_thread.run_sync(guests.acting, self._app, caller, customer)
+            caller, customer, not_there = found.caller, found.customer, found.refusal
         if asked.verb is None:
-            return may(caller, "customer", "read", customer=customer) or await self._read(caller, customer, item_id)
-        refusal = may(caller, "secret", "ledger", customer=customer)
+            refusal = may(caller, "customer", "read", customer=customer) or not_there
+            return refusal or await self._read(caller, customer, item_id)
+        refusal = may(caller, "secret", "ledger", customer=customer) or not_there
         if refusal is not None:
             return refusal
         raw = await read_body(asked.scope, asked.receive, BODY_MAX)

@@ -53,7 +53,7 @@ class Route(msgspec.Struct, frozen=True):
     awaited: Endpoint | None = None
     """The same endpoint for an event loop, where it waits for no thread."""
     calls_stripe: bool = False
-    answers: Literal["200", "201"] = "200"
+    answers: Literal["200", "201", "202"] = "200"
 
     @property
     def name(self) -> str:

@@ -8,12 +8,14 @@ marked hot are answered in front of the router (`hot.py`) and stand here for aut
 from typing import Any
 
 from paywright.api import (
+    billing,
     catalog,
     checkout,
     customers,
     environment,
     events,
     gates,
+    guests,
     health,
     holds,
     hooks,
@@ -21,6 +23,7 @@ from paywright.api import (
     money,
     owning,
     parsing,
+    selling,
     stripe_inbox,
     switching,
     tokens,
@@ -39,7 +42,7 @@ from paywright.api.route import (
     TOKEN_READS,
     Route,
 )
-from paywright.client import model
+from paywright.client import model, paying
 
 Page = model.Page
 C = "/v1/customers/{customer_type}/{customer_id}"
@@ -87,15 +90,20 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", SESSION, checkout.read_checkout_session, ANYONE, shows=model.CheckoutSession),
     Route("POST", f"{SESSION}/sync", checkout.sync_checkout_session, ANYONE_ACTS, shows=model.CheckoutSession, calls_stripe=True),
     Route("POST", f"{SESSION}/expire", checkout.expire_checkout_session, ANYONE_ACTS, shows=model.CheckoutSession, calls_stripe=True),
-    Route("POST", "/v1/purchase-urls", None, ANYONE_ACTS),
-    Route("POST", "/v1/payment-intents", None, ANYONE_ACTS),
-    Route("POST", f"{C}/portal-sessions", None, TOKEN_ACTS),
+    Route("POST", "/v1/purchase-urls", selling.create_purchase_url, ANYONE_ACTS, body=selling.NewPurchaseUrl, shows=paying.PageUrl,
+          once="phases", answers="201"),
+    Route("POST", "/v1/payment-intents", selling.create_payment_intent, ANYONE_ACTS, body=selling.NewPaymentIntent, shows=paying.PaymentIntent,
+          once="own", calls_stripe=True, answers="201"),
+    Route("POST", f"{C}/portal-sessions", billing.create_portal_session, TOKEN_ACTS, body=billing.NewPortalSession, shows=paying.PageUrl,
+          once="phases", calls_stripe=True, answers="201"),
     Route("GET", f"{C}/access", gates.read_access, TOKEN_READS, query=gates.AccessAsked, shows=model.Access),
     Route("POST", f"{C}/gates", gates.ask_gates, TOKEN_READS, body=gates.GatesAsked, shows=model.OpenGates),
     # Money.
-    Route("GET", f"{C}/billing", customers.read_billing, TOKEN_READS),
-    Route("POST", f"{C}/setup-intents", None, TOKEN_ACTS),
-    Route("PUT", f"{C}/payment-method", None, TOKEN_ACTS),
+    Route("GET", f"{C}/billing", customers.read_billing, TOKEN_READS, shows=paying.Billing),
+    Route("POST", f"{C}/setup-intents", billing.create_setup_intent, TOKEN_ACTS, shows=paying.SetupIntent, once="phases", calls_stripe=True,
+          answers="201"),
+    Route("PUT", f"{C}/payment-method", billing.set_payment_method, TOKEN_ACTS, body=billing.PaymentMethodSet, shows=paying.Billing,
+          calls_stripe=True),
     Route("GET", f"{C}/invoices", money.list_customer_invoices, TOKEN_READS, query=money.OwnListing),
     Route("GET", f"{C}/payments", money.list_customer_payments, TOKEN_READS, query=money.OwnListing, shows=Page[model.Payment]),
     Route("GET", "/v1/payments", money.list_payments, SECRET_READS, query=money.MoneyListing, shows=Page[model.Payment]),
@@ -105,10 +113,10 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/invoices", money.list_invoices, SECRET_READS, query=money.MoneyListing),
     Route("GET", "/v1/customers", customers.list_customers, SECRET_READS, query=customers.CustomerListing),
     # Guests and sign-in.
-    Route("GET", "/v1/claims/{claim_token}", None, ANYONE),
-    Route("POST", f"{C}/claims", None, TOKEN_ACTS),
-    Route("POST", "/v1/sign-in/codes", None, ANYONE),
-    Route("POST", "/v1/sign-in", None, ANYONE),
+    Route("GET", "/v1/claims/{claim_token}", guests.read_claim, ANYONE, shows=paying.Claim),
+    Route("POST", f"{C}/claims", guests.attach_claim, TOKEN_ACTS, body=guests.AttachedClaim, shows=paying.AttachedClaim, once="phases"),
+    Route("POST", "/v1/sign-in/codes", guests.send_sign_in_code, ANYONE, body=guests.SignInCode, once="phases", answers="202"),
+    Route("POST", "/v1/sign-in", guests.sign_in, ANYONE, body=guests.SignIn, shows=paying.SignedIn, once="phases"),
     Route("POST", "/v1/customer-tokens", tokens.create_customer_token, SECRET_CUSTOMERS, body=tokens.NewToken, shows=model.CustomerToken,
           once="work", answers="201"),
     Route("POST", "/v1/customer-tokens/revoke", tokens.revoke_customer_token, SECRET_CUSTOMERS, body=tokens.RevokedToken, once="work"),

@@ -21,6 +21,7 @@ from paywright.api.route import Route
 from paywright.api.routes import ROUTES
 from paywright.engine.app import STRIPE_CALLS_MAX, App
 from paywright.kernel.refusals import Refusal
+from paywright.pages import site
 
 THREADS_MAX = 20
 """Endpoints under way at once. Those that call Stripe have threads of their own, so a slow Stripe never takes these."""
@@ -28,7 +29,7 @@ THREADS_MAX = 20
 
 def build(app: App, *, mounts: Mapping[str, Asgi] | None = None) -> Asgi:
     metrics = app.resource(Metrics)
-    return Front(app, _litestar(app), metrics, mounts or {})  # type: ignore[arg-type]
+    return Front(app, _litestar(app), metrics, {**site.mounts(app), **(mounts or {})})  # type: ignore[arg-type]
 
 
 def _litestar(app: App) -> Litestar:

@@ -6,6 +6,7 @@ from paywright.access import actions, queries
 from paywright.access.identify import Credentials
 from paywright.access.model import SCOPES, TOKEN_SCOPES, ApiKey
 from paywright.access.tokens import read_signed
+from paywright.api import guests
 from paywright.api.call import Answer, Call, ok_unless_refused, whole
 from paywright.api.parsing import Body
 from paywright.api.shapes import CustomerNamed, as_customer
@@ -45,7 +46,10 @@ def create_customer_token(call: Call, work: Work) -> Answer | Refusal:
         customer = as_customer(named)
         if isinstance(customer, Refusal):
             return customer
-        customers.append(customer)
+        acts = guests.found(work.connection, call.caller, customer)
+        if acts.refusal is not None:
+            return acts.refusal
+        customers.append(acts.customer)
     settings = call.app.settings
     token = actions.create_customer_token(work, settings, customers, ttl_s=body.ttl_s, scopes=body.scopes)
     if isinstance(token, Refusal):
@@ -68,7 +72,10 @@ def revoke_customer_token(call: Call, work: Work) -> Answer | Refusal:
     customer = as_customer(body.customer)
     if isinstance(customer, Refusal):
         return customer
-    actions.revoke_customers_tokens(work, customer)
+    acts = guests.found(work.connection, call.caller, customer)
+    if acts.refusal is not None:
+        return acts.refusal
+    actions.revoke_customers_tokens(work, acts.customer)
     return Answer(200, {"revoked": True})
 
 

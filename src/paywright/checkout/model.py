@@ -30,6 +30,8 @@ class StartCheckout(msgspec.Struct, frozen=True):
     metadata: dict[str, str] = {}
     ui: CheckoutUi = "hosted"
     automatic_tax: bool = False
+    urls_are_ours: bool = False
+    """Our own page's, so no origin has to allow them."""
     description: str | None = None
     """For in-app payments, with `customer_email` as where the receipt goes."""
 

@@ -27,7 +27,7 @@ def malformed(asked: StartCheckout, environment: Environment) -> Refusal | None:
         return refusal
     for name, url in (("success_url", asked.success_url), ("cancel_url", asked.cancel_url)):
         refusal = None
-        if url or not asked.is_in_app:
+        if not asked.urls_are_ours and (url or not asked.is_in_app):
             refusal = bad_url(name, url, environment, with_secret_key=asked.with_secret_key)
         if refusal is not None:
             return refusal

@@ -106,7 +106,7 @@ def running(sandbox: SandboxProcess, wish: Wish) -> Iterator[dict[str, Any]]:
     with ExitStack() as stack:
         late = dev_setup.Late()
         listening = listen(late, wish)
-        app, environment = dev_setup.opened(stack, settings)
+        app, environment = dev_setup.opened(stack, settings.reached_at(listening.url))
         stripe = sandbox.ready()
         environment = dev_setup.connect(app, environment.id, stripe, listening.url, kept)
         dev_setup.make_keys(app, environment, kept)
@@ -160,6 +160,7 @@ def banner(facts: dict[str, Any]) -> str:
         ("API", facts["url"], f"docs at {facts['url']}/docs"),
         ("Demo store", facts["store_url"], "buy with 4242 4242 4242 4242"),
         ("Offline Stripe", facts["sandbox_url"], "no real money anywhere"),
+        ("Letters", f"{facts['url']}/letters", "what would have been sent as e-mail"),
         ("Secret key", facts["secret_key"], ""),
         ("Publishable key", facts["publishable_key"], ""),
         ("Webhook secret", facts["webhook_secret"], ""),

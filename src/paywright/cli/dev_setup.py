@@ -136,8 +136,9 @@ def application(
 ) -> "Asgi":
     from paywright.api.server import build
     from paywright.cli.settled import settled
+    from paywright.pages.site import letters_mount
 
-    mounts: dict[str, Any] = {SETTLED_MOUNT: settled(app, environment)}
+    mounts: dict[str, Any] = {SETTLED_MOUNT: settled(app, environment), "letters": letters_mount(app)}
     if with_store:
         from paywright import demo
 

@@ -76,7 +76,8 @@ def serve_here(listener: socket.socket, settings: "Settings", *, with_worker: bo
 
     without_telemetry()
     told = Told()
-    app = open_app(settings)
+    url = url_of(listener, settings.host)
+    app = open_app(settings.reached_at(url))
     with ExitStack() as stack:
         stack.callback(app.close)
         apply_catalog_file(app, settings.environment, Path.cwd())
@@ -84,7 +85,6 @@ def serve_here(listener: socket.socket, settings: "Settings", *, with_worker: bo
             stack.enter_context(Worker(app))
         stack.enter_context(Listening(build(app), listener=listener))
         faults.disarmed_until_ready()
-        url = url_of(listener, settings.host)
         if not quiet:
             show({"url": url, "environment": settings.environment}, f"Paywright serves {url}", as_json=as_json)
         told.wait()

@@ -10,6 +10,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
+from paywright.client.switches import SwitchQuote as SwitchQuote
 from paywright.kernel.model import Customer, CustomerType, Money
 
 Listed = TypeVar("Listed")
@@ -117,43 +118,6 @@ class OwnedProduct(msgspec.Struct, frozen=True):
     product_version: str | None = None
     access: bool = True
     metadata: dict[str, Any] = {}
-
-
-class SwitchQuoteLine(msgspec.Struct, frozen=True):
-    """A line of the invoice that the switch would make; below zero it gives back."""
-
-    description: str | None
-    amount: Money
-
-
-class NextInvoice(msgspec.Struct, frozen=True):
-    amount: Money
-    at: datetime
-
-
-class UnitsChange(msgspec.Struct, frozen=True):
-    """`change`: how many more (or fewer) units a turn gives afterwards."""
-
-    item_id: str
-    change: int
-
-
-class SwitchQuote(msgspec.Struct, frozen=True):
-    """Confirming it before `expires_at` charges exactly `due_now`. `at` says whether it happens now or at the end of the period."""
-
-    id: str
-    from_product_id: str
-    to_product_id: str
-    price_id: str
-    quantity: int
-    direction: Literal["up", "down"]
-    at: Literal["now", "period_end"]
-    effective_at: datetime
-    due_now: Money
-    expires_at: datetime
-    lines: list[SwitchQuoteLine] = []
-    next_invoice: NextInvoice | None = None
-    items: list[UnitsChange] = []
 
 
 class ExpiringUnits(msgspec.Struct, frozen=True):
@@ -265,6 +229,8 @@ class CheckoutSession(msgspec.Struct, frozen=True):
     claim_token: str | None = None
     client_secret: str | None = None
     publishable_key: str | None = None
+    stripe_account: str | None = None
+    ui: Literal["hosted", "elements"] = "hosted"
     renews: str | None = None
     last_error: dict[str, Any] | None = None
 

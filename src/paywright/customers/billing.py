@@ -94,13 +94,19 @@ def create_portal_session(
     *,
     return_url: str | None = None,
     configuration: str | None = None,
+    flow: str | None = None,
 ) -> str | Refusal:
-    """The address of Stripe's billing portal for this customer. `no_stripe_customer` before the first checkout."""
+    """
+    The address of Stripe's billing portal for this customer; `flow` leads straight to one deed there.
+
+    `no_stripe_customer` before the first checkout.
+    """
     with app.database.read() as connection:
         mapped = queries.stripe_customer_id(connection, environment.id, customer)
     if mapped is None or not environment.is_at_stripe:
         return Refusal("no_stripe_customer")
-    params = {"customer": mapped, "return_url": return_url, "configuration": configuration}
+    flow_data = None if flow is None else {"type": flow}
+    params = {"customer": mapped, "return_url": return_url, "configuration": configuration, "flow_data": flow_data}
     try:
         made = app.gateway(environment).post(
             "/v1/billing_portal/sessions",

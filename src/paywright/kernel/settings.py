@@ -41,6 +41,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"Settings(environment={self.environment!r}, port={self.port})"
 
+    def reached_at(self, url: str) -> "Settings":
+        """With the address it listens at as the public one, unless another was set."""
+        return self if self.public_url else msgspec.structs.replace(self, public_url=url)
+
     def require_secret(self) -> str:
         if not self.secret:
             raise SettingsInvalid(

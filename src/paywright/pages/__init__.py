@@ -1,0 +1,1 @@
+"""The pages a buyer sees: the purchase page, the customer page, and the letters that `dev` keeps."""

@@ -1,0 +1,208 @@
+"""
+The pages as ASGI applications, by the first word of their path: `purchase`, `account`, and `pages` for the style sheet.
+
+They work without JavaScript and bring none. A form carries a token that belongs to the browser it was shown in. The way to another site is a page of
+its own with a refresh, so that forms may lead nowhere but here.
+"""
+
+import hashlib
+import hmac
+import logging
+import secrets
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio
+import anyio.to_thread
+from jinja2 import Environment as Templates
+from jinja2 import FileSystemLoader, StrictUndefined
+from litestar import Litestar, Request, Response, get, post
+from litestar.datastructures import Cookie
+from litestar.exceptions import HTTPException
+from markupsafe import Markup
+
+from paywright.api.asgi import Asgi
+from paywright.engine.app import STRIPE_CALLS_MAX, App
+from paywright.kernel.vault import derived_key
+from paywright.pages import account, letters, links, purchase
+from paywright.pages.asked import Asked, Reply
+from paywright.storage.database import DatabaseUnavailable
+from paywright.stripe.gateway import StripeBusy, StripeRefused, StripeUnknown
+
+HERE = Path(__file__).parent
+STATIC = {"pages.css": "text/css", "mark.svg": "image/svg+xml"}
+COOKIE = "paywright_pages"
+FORM_BYTES_MAX = 16_384
+OUTAGES = (DatabaseUnavailable, StripeBusy, StripeUnknown, StripeRefused)
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+Page = Callable[[Asked], Reply]
+Answering = Callable[[Request[Any, Any, Any]], Coroutine[Any, Any, Response[Any]]]
+
+PAGES: dict[str, Page] = {
+    "/purchase/{token:str}": purchase.show,
+    "/account/{token:str}": account.show,
+    "/account/{token:str}/cancel/{owned_id:str}": account.ask_cancel,
+    "/account/{token:str}/switch/{owned_id:str}": account.ask_switch,
+}
+FORMS: dict[str, Page] = {
+    "/purchase/{token:str}": purchase.choose,
+    "/account/{token:str}/cancel/{owned_id:str}": account.cancel,
+    "/account/{token:str}/resume/{owned_id:str}": account.resume,
+    "/account/{token:str}/switch/{owned_id:str}": account.quote_switch,
+    "/account/{token:str}/switch/{owned_id:str}/confirm": account.confirm_switch,
+    "/account/{token:str}/card": account.change_card,
+}
+
+STALE_FORM = Reply(
+    "outcome.html",
+    {
+        "tone": "kind",
+        "title": "This form was not yours, or too old",
+        "text": "Nothing was done. Go back, load the page again, and try once more.",
+    },
+    403,
+)
+TROUBLE = Reply(
+    "outcome.html",
+    {
+        "tone": "bad",
+        "title": "That did not work",
+        "text": "Something is out of reach for a moment. Try again in a minute.",
+    },
+    503,
+)
+MISSING = Reply(
+    "outcome.html", {"tone": "kind", "title": "There is nothing here", "text": "The address is not one of ours."}, 404
+)
+
+log = logging.getLogger("paywright.pages")
+
+
+def mounts(app: App) -> Mapping[str, Asgi]:
+    """What the server answers besides the API."""
+    site: Any = Site(app).application(PAGES, FORMS)
+    return {"purchase": site, "account": site, "pages": site}
+
+
+def letters_mount(app: App) -> Asgi:
+    """The local outbox, for `dev` alone: everybody's letters, shown to this machine only."""
+    site: Any = Site(app).application({"/letters": letters.show}, {}, only_here=True)
+    return site  # type: ignore[no-any-return]
+
+
+class Site:
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._threads: anyio.CapacityLimiter | None = None
+        self._templates = Templates(
+            loader=FileSystemLoader(HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def application(self, pages: dict[str, Page], forms: dict[str, Page], *, only_here: bool = False) -> Litestar:
+        handlers = [
+            *(get(path)(self._shows(page, only_here)) for path, page in pages.items()),
+            *(post(path, status_code=200)(self._takes(page)) for path, page in forms.items()),
+        ]
+        if not only_here:
+            handlers.append(get("/pages/{name:str}")(_static))
+        return Litestar(
+            route_handlers=handlers,
+            openapi_config=None,
+            exception_handlers={HTTPException: self._mistaken, Exception: self._broken},
+            request_max_body_size=FORM_BYTES_MAX,
+            logging_config=None,
+        )
+
+    def _shows(self, page: Page, only_here: bool) -> Answering:
+        async def show(request: Request[Any, Any, Any]) -> Response[Any]:
+            if only_here and not _is_here(request):
+                return self._rendered(request, MISSING)
+            return await self._answer(request, page, {})
+
+        return show
+
+    def _takes(self, page: Page) -> Answering:
+        async def take(request: Request[Any, Any, Any]) -> Response[Any]:
+            form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+            cookie = request.cookies.get(COOKIE, "")
+            if not cookie or not hmac.compare_digest(self._csrf(cookie).encode(), form.get("csrf", "").encode()):
+                return self._rendered(request, STALE_FORM)
+            return await self._answer(request, page, form)
+
+        return take
+
+    async def _answer(self, request: Request[Any, Any, Any], page: Page, form: dict[str, str]) -> Response[Any]:
+        named = {name: str(value) for name, value in request.path_params.items()}
+        asked = Asked(self._app, named.get("token", ""), dict(request.query_params.items()), form, named)
+        if self._threads is None:
+            self._threads = anyio.CapacityLimiter(STRIPE_CALLS_MAX)
+        reply = await anyio.to_thread.run_sync(page, asked, limiter=self._threads)
+        return self._rendered(request, reply)
+
+    def _rendered(self, request: Request[Any, Any, Any], reply: Reply) -> Response[Any]:
+        if reply.location is not None and not _is_ours(reply.location, links.public_url(self._app.settings)):
+            reply = Reply("leave.html", {"location": reply.location, "host": urlsplit(reply.location).hostname or ""})
+        if reply.location is not None:
+            headers = {**HEADERS, "Location": reply.location}
+            return Response("", status_code=reply.status, media_type="text/plain", headers=headers)
+        cookie = request.cookies.get(COOKIE) or secrets.token_urlsafe(24)
+        field = Markup('<input type="hidden" name="csrf" value="{}">').format(self._csrf(cookie))
+        template = self._templates.get_template(reply.template)
+        text = template.render(**{"csrf": lambda: field, "return_url": None, "refresh_to": None, **reply.shown})
+        is_secure = links.public_url(self._app.settings).startswith("https:")
+        kept = Cookie(COOKIE, value=cookie, path="/", httponly=True, samesite="lax", secure=is_secure)
+        return Response(text, status_code=reply.status, media_type="text/html", headers=HEADERS, cookies=[kept])
+
+    def _csrf(self, cookie: str) -> str:
+        key = derived_key(self._app.settings.require_secret(), "pages:forms")
+        return hmac.new(key, cookie.encode(), hashlib.sha256).hexdigest()
+
+    def _mistaken(self, request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+        return self._rendered(
+            request, MISSING if error.status_code == 404 else _with_status(STALE_FORM, error.status_code)
+        )
+
+    def _broken(self, request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+        """The path is left out of the log: its token opens the page."""
+        if isinstance(error, OUTAGES):
+            log.warning("a page is out of reach: %s: %s", type(error).__name__, error)
+            return self._rendered(request, TROUBLE)
+        log.error("a page failed: %s", type(error).__name__, exc_info=error)
+        return self._rendered(request, _with_status(TROUBLE, 500))
+
+
+async def _static(request: Request[Any, Any, Any]) -> Response[bytes]:
+    name = request.path_params["name"]
+    if name not in STATIC:
+        raise HTTPException(status_code=404)
+    headers = {"Cache-Control": "max-age=300", "X-Content-Type-Options": "nosniff"}
+    return Response((HERE / "static" / name).read_bytes(), media_type=STATIC[name], headers=headers)
+
+
+def _with_status(reply: Reply, status: int) -> Reply:
+    return Reply(reply.template, reply.shown, status)
+
+
+def _is_ours(location: str, public_url: str) -> bool:
+    return location == public_url or location.startswith(f"{public_url}/")
+
+
+def _is_here(request: Request[Any, Any, Any]) -> bool:
+    """From this machine, and asked for by its own name: a page elsewhere that resolves to us is not."""
+    client = request.scope.get("client")
+    name = request.headers.get("host", "").rsplit(":", 1)[0]
+    is_loopback = client is not None and (client[0].startswith("127.") or client[0] == "::1")
+    return is_loopback and name in ("127.0.0.1", "localhost", "[::1]")
