@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from paywright.client import model
+from paywright.client import model, paying
 from paywright.client.conditions import Condition, without, written
 from paywright.client.errors import InsufficientQuantity, RateLimited, Unavailable
 from paywright.client.transport import segment, without_none
@@ -138,16 +138,13 @@ class AsyncCustomerHandle:
     async def list_items(self) -> "list[AsyncItemHandle]":
         """Every item of this kind of customer, untouched ones too."""
         return [
-            AsyncItemHandle(self, balance)
-            for balance in (await self._call("GET", "/items", model.Page[model.ItemBalance])).data
+            AsyncItemHandle(self, balance) for balance in (await self._call("GET", "/items", model.Page[model.ItemBalance])).data
         ]
 
     async def get_item(self, item_id: str, *, as_of: datetime | None = None) -> "AsyncItemHandle":
         """What they have of it. `NotFound` for an item that is not in the catalog."""
         query = {"as_of": None if as_of is None else as_of.isoformat()}
-        return AsyncItemHandle(
-            self, await self._call("GET", f"/items/{segment(item_id)}", model.ItemBalance, query=query)
-        )
+        return AsyncItemHandle(self, await self._call("GET", f"/items/{segment(item_id)}", model.ItemBalance, query=query))
 
     async def create_checkout_session(
         self,
@@ -203,15 +200,61 @@ class AsyncCustomerHandle:
         assert session.url is not None, f"the checkout session {session.id} is {session.status}"
         return session.url
 
-    async def get_billing(self) -> dict[str, Any]:
-        """What Paywright knows of how they pay."""
-        return await self._call("GET", "/billing", dict[str, Any])
+    async def create_purchase_url(self, product: str | dict[str, Any], *, return_url: str | None = None) -> str:
+        """The address of the purchase page for one product, good for 24 hours: price, currency and quantity are chosen there."""
+        body = without_none({"customer": self.customer, **_product(product), "return_url": return_url})
+        return (await self._surface._call("POST", "/v1/purchase-urls", paying.PageUrl, body=body)).url
+
+    async def create_payment_intent(
+        self,
+        line_items: Sequence[dict[str, Any]] | None = None,
+        *,
+        amount: int | None = None,
+        currency: str | None = None,
+        receipt_email: str | None = None,
+        description: str | None = None,
+        metadata: dict[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> paying.PaymentIntent:
+        """For a payment form of your own: one-time line items, or a bare `amount`, which grants nothing."""
+        lines = None if line_items is None else list(line_items)
+        wanted = {"customer": self.customer, "line_items": lines, "amount": amount, "currency": currency}
+        body = without_none(
+            {**wanted, "receipt_email": receipt_email, "description": description, "metadata": metadata}
+        )
+        path = "/v1/payment-intents"
+        return await self._surface._call("POST", path, paying.PaymentIntent, body=body, idempotency_key=idempotency_key)
+
+    async def create_portal_session(
+        self,
+        *,
+        return_url: str | None = None,
+        configuration: str | None = None,
+        ui: Literal["stripe", "paywright"] = "stripe",
+    ) -> paying.PageUrl:
+        """Stripe's billing portal, or our own customer page, good for an hour."""
+        body = without_none({"return_url": return_url, "configuration": configuration, "ui": ui})
+        return await self._call("POST", "/portal-sessions", paying.PageUrl, body=body)
+
+    async def create_payment_method_setup_intent(self) -> paying.SetupIntent:
+        """For saving a card in the browser without buying anything."""
+        return await self._call("POST", "/setup-intents", paying.SetupIntent)
+
+    async def set_default_payment_method_from_setup_intent(self, setup_intent_id: str) -> paying.Billing:
+        """The card that a confirmed setup intent saved pays from now on."""
+        return await self._call("PUT", "/payment-method", paying.Billing, body={"setup_intent_id": setup_intent_id})
+
+    async def attach_claim(self, claim_token: str) -> paying.AttachedClaim:
+        """A guest's purchases become this user's, for good."""
+        return await self._call("POST", "/claims", paying.AttachedClaim, body={"claim_token": claim_token})
+
+    async def get_billing(self) -> paying.Billing:
+        """How they pay, as last heard from Stripe."""
+        return await self._call("GET", "/billing", paying.Billing)
 
     async def list_invoices(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[dict[str, Any]]:
         """Their invoices, newest first. Users and teams only."""
-        return await self._call(
-            "GET", "/invoices", model.Page[dict[str, Any]], query={"limit": limit, "cursor": cursor}
-        )
+        return await self._call("GET", "/invoices", model.Page[dict[str, Any]], query={"limit": limit, "cursor": cursor})
 
     async def list_payments(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[model.Payment]:
         """Their payments, newest first. Users and teams only."""
@@ -324,20 +367,14 @@ class AsyncItemHandle:
             return False
         return True
 
-    async def list_entries(
-        self, *, limit: int | None = None, cursor: str | None = None
-    ) -> model.Page[model.LedgerEntry]:
+    async def list_entries(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[model.LedgerEntry]:
         """Why the balance is what it is, newest first."""
         path = f"/items/{segment(self.id)}/entries"
-        return await self._owner._call(
-            "GET", path, model.Page[model.LedgerEntry], query={"limit": limit, "cursor": cursor}
-        )
+        return await self._owner._call("GET", path, model.Page[model.LedgerEntry], query={"limit": limit, "cursor": cursor})
 
     async def _change(self, verb: str, body: dict[str, Any], idempotency_key: str | None) -> int:
         path = f"/items/{segment(self.id)}/{verb}"
-        self.balance = await self._owner._call(
-            "POST", path, model.ItemBalance, body=body, idempotency_key=idempotency_key
-        )
+        self.balance = await self._owner._call("POST", path, model.ItemBalance, body=body, idempotency_key=idempotency_key)
         return self.balance.quantity
 
 

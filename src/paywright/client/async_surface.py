@@ -5,7 +5,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
-from paywright.client import model
+from paywright.client import model, paying
 from paywright.client.async_customer import AsyncCustom, AsyncCustomerHandle, AsyncGuest, AsyncTeam, AsyncUser
 from paywright.client.transport import AsyncTransport, segment, without_none
 from paywright.kernel.model import Customer, CustomerType
@@ -63,35 +63,59 @@ class AsyncSurface:
         """What `put_catalog` would change. Nothing is written."""
         return await self._call("POST", "/v1/catalog/diff", model.CatalogApplied, body=catalog)
 
+    async def create_guest_checkout_session(
+        self,
+        line_items: Sequence[dict[str, Any]],
+        *,
+        claim_token: str | None = None,
+        success_url: str | None = None,
+        cancel_url: str | None = None,
+        ui: Literal["hosted", "elements"] = "hosted",
+        currency: str | None = None,
+        customer_email: str | None = None,
+        metadata: dict[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> model.CheckoutSession:
+        """For somebody without an account. Keep `claim_token` of the answer: it opens what they buy, and is not shown again."""
+        wanted = {"customer": None, "line_items": list(line_items), "ui": ui}
+        given = {"claim_token": claim_token, "success_url": success_url, "cancel_url": cancel_url, "currency": currency}
+        body = {**wanted, **without_none({**given, "customer_email": customer_email, "metadata": metadata})}
+        path = "/v1/checkout-sessions"
+        return await self._call("POST", path, model.CheckoutSession, body=body, idempotency_key=idempotency_key)
+
+    async def get_claim(self, claim_token: str) -> paying.Claim:
+        """What was bought with a claim token. Having a token is no proof of purchase: `state` is."""
+        return await self._call("GET", f"/v1/claims/{segment(claim_token)}", paying.Claim)
+
+    async def send_sign_in_code(self, email: str) -> None:
+        """To the address, if anything was bought with it; the answer is the same either way."""
+        await self._call("POST", "/v1/sign-in/codes", dict[str, Any], body={"email": email})
+
+    async def sign_in(self, email: str, code: str) -> paying.SignedIn:
+        """Opens all guest purchases of the address. `AuthenticationFailed` for a wrong or used code."""
+        return await self._call("POST", "/v1/sign-in", paying.SignedIn, body={"email": email, "code": code})
+
     async def get_checkout_session(self, checkout_session_id: str) -> model.CheckoutSession:
         """The session as Paywright knows it."""
         return await self._call("GET", f"/v1/checkout-sessions/{segment(checkout_session_id)}", model.CheckoutSession)
 
     async def sync_checkout_session(self, checkout_session_id: str) -> model.CheckoutSession:
         """Asks Stripe now, and fulfils what is paid: call it on your success page and show what it says."""
-        return await self._call(
-            "POST", f"/v1/checkout-sessions/{segment(checkout_session_id)}/sync", model.CheckoutSession
-        )
+        return await self._call("POST", f"/v1/checkout-sessions/{segment(checkout_session_id)}/sync", model.CheckoutSession)
 
     async def expire_checkout_session(self, checkout_session_id: str) -> model.CheckoutSession:
         """Ends an open session; again answers the same. `Conflict` when it is completed."""
-        return await self._call(
-            "POST", f"/v1/checkout-sessions/{segment(checkout_session_id)}/expire", model.CheckoutSession
-        )
+        return await self._call("POST", f"/v1/checkout-sessions/{segment(checkout_session_id)}/expire", model.CheckoutSession)
 
     async def list_payments(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[model.Payment]:
         """Newest first."""
-        return await self._call(
-            "GET", "/v1/payments", model.Page[model.Payment], query={"limit": limit, "cursor": cursor}
-        )
+        return await self._call("GET", "/v1/payments", model.Page[model.Payment], query={"limit": limit, "cursor": cursor})
 
     async def get_payment(self, payment_id: str) -> model.Payment:
         """One payment."""
         return await self._call("GET", f"/v1/payments/{segment(payment_id)}", model.Payment)
 
-    async def list_subscriptions(
-        self, *, limit: int | None = None, cursor: str | None = None
-    ) -> model.Page[dict[str, Any]]:
+    async def list_subscriptions(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[dict[str, Any]]:
         """Subscriptions at Stripe, newest first."""
         return await self._call(
             "GET", "/v1/subscriptions", model.Page[dict[str, Any]], query={"limit": limit, "cursor": cursor}
@@ -99,9 +123,7 @@ class AsyncSurface:
 
     async def list_invoices(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[dict[str, Any]]:
         """Invoices, newest first."""
-        return await self._call(
-            "GET", "/v1/invoices", model.Page[dict[str, Any]], query={"limit": limit, "cursor": cursor}
-        )
+        return await self._call("GET", "/v1/invoices", model.Page[dict[str, Any]], query={"limit": limit, "cursor": cursor})
 
     async def list_customers(
         self, *, type: CustomerType | None = None, limit: int | None = None, cursor: str | None = None

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from paywright.client import model
+from paywright.client import model, paying
 from paywright.client.conditions import Condition, without, written
 from paywright.client.errors import InsufficientQuantity, RateLimited, Unavailable
 from paywright.client.transport import segment, without_none
@@ -200,9 +200,57 @@ class CustomerHandle:
         assert session.url is not None, f"the checkout session {session.id} is {session.status}"
         return session.url
 
-    def get_billing(self) -> dict[str, Any]:
-        """What Paywright knows of how they pay."""
-        return self._call("GET", "/billing", dict[str, Any])
+    def create_purchase_url(self, product: str | dict[str, Any], *, return_url: str | None = None) -> str:
+        """The address of the purchase page for one product, good for 24 hours: price, currency and quantity are chosen there."""
+        body = without_none({"customer": self.customer, **_product(product), "return_url": return_url})
+        return self._surface._call("POST", "/v1/purchase-urls", paying.PageUrl, body=body).url
+
+    def create_payment_intent(
+        self,
+        line_items: Sequence[dict[str, Any]] | None = None,
+        *,
+        amount: int | None = None,
+        currency: str | None = None,
+        receipt_email: str | None = None,
+        description: str | None = None,
+        metadata: dict[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> paying.PaymentIntent:
+        """For a payment form of your own: one-time line items, or a bare `amount`, which grants nothing."""
+        lines = None if line_items is None else list(line_items)
+        wanted = {"customer": self.customer, "line_items": lines, "amount": amount, "currency": currency}
+        body = without_none(
+            {**wanted, "receipt_email": receipt_email, "description": description, "metadata": metadata}
+        )
+        path = "/v1/payment-intents"
+        return self._surface._call("POST", path, paying.PaymentIntent, body=body, idempotency_key=idempotency_key)
+
+    def create_portal_session(
+        self,
+        *,
+        return_url: str | None = None,
+        configuration: str | None = None,
+        ui: Literal["stripe", "paywright"] = "stripe",
+    ) -> paying.PageUrl:
+        """Stripe's billing portal, or our own customer page, good for an hour."""
+        body = without_none({"return_url": return_url, "configuration": configuration, "ui": ui})
+        return self._call("POST", "/portal-sessions", paying.PageUrl, body=body)
+
+    def create_payment_method_setup_intent(self) -> paying.SetupIntent:
+        """For saving a card in the browser without buying anything."""
+        return self._call("POST", "/setup-intents", paying.SetupIntent)
+
+    def set_default_payment_method_from_setup_intent(self, setup_intent_id: str) -> paying.Billing:
+        """The card that a confirmed setup intent saved pays from now on."""
+        return self._call("PUT", "/payment-method", paying.Billing, body={"setup_intent_id": setup_intent_id})
+
+    def attach_claim(self, claim_token: str) -> paying.AttachedClaim:
+        """A guest's purchases become this user's, for good."""
+        return self._call("POST", "/claims", paying.AttachedClaim, body={"claim_token": claim_token})
+
+    def get_billing(self) -> paying.Billing:
+        """How they pay, as last heard from Stripe."""
+        return self._call("GET", "/billing", paying.Billing)
 
     def list_invoices(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[dict[str, Any]]:
         """Their invoices, newest first. Users and teams only."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
-from paywright.client import model
+from paywright.client import model, paying
 from paywright.client.customer import Custom, CustomerHandle, Guest, Team, User
 from paywright.client.transport import Transport, segment, without_none
 from paywright.kernel.model import Customer, CustomerType
@@ -66,6 +66,38 @@ class Surface:
     def diff_catalog(self, catalog: dict[str, Any]) -> model.CatalogApplied:
         """What `put_catalog` would change. Nothing is written."""
         return self._call("POST", "/v1/catalog/diff", model.CatalogApplied, body=catalog)
+
+    def create_guest_checkout_session(
+        self,
+        line_items: Sequence[dict[str, Any]],
+        *,
+        claim_token: str | None = None,
+        success_url: str | None = None,
+        cancel_url: str | None = None,
+        ui: Literal["hosted", "elements"] = "hosted",
+        currency: str | None = None,
+        customer_email: str | None = None,
+        metadata: dict[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> model.CheckoutSession:
+        """For somebody without an account. Keep `claim_token` of the answer: it opens what they buy, and is not shown again."""
+        wanted = {"customer": None, "line_items": list(line_items), "ui": ui}
+        given = {"claim_token": claim_token, "success_url": success_url, "cancel_url": cancel_url, "currency": currency}
+        body = {**wanted, **without_none({**given, "customer_email": customer_email, "metadata": metadata})}
+        path = "/v1/checkout-sessions"
+        return self._call("POST", path, model.CheckoutSession, body=body, idempotency_key=idempotency_key)
+
+    def get_claim(self, claim_token: str) -> paying.Claim:
+        """What was bought with a claim token. Having a token is no proof of purchase: `state` is."""
+        return self._call("GET", f"/v1/claims/{segment(claim_token)}", paying.Claim)
+
+    def send_sign_in_code(self, email: str) -> None:
+        """To the address, if anything was bought with it; the answer is the same either way."""
+        self._call("POST", "/v1/sign-in/codes", dict[str, Any], body={"email": email})
+
+    def sign_in(self, email: str, code: str) -> paying.SignedIn:
+        """Opens all guest purchases of the address. `AuthenticationFailed` for a wrong or used code."""
+        return self._call("POST", "/v1/sign-in", paying.SignedIn, body={"email": email, "code": code})
 
     def get_checkout_session(self, checkout_session_id: str) -> model.CheckoutSession:
         """The session as Paywright knows it."""
