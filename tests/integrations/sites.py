@@ -155,7 +155,6 @@ def served_django(pay: Paywright) -> Iterator[str]:
     with in_thread(server.serve_forever, server.shutdown):
         yield f"http://127.0.0.1:{server.server_port}"
     server.server_close()
-    in_django.installed().stop_worker()
 
 
 class Quiet(WSGIRequestHandler):

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 class Background:
     """
-    `ensure` starts the worker in this process, once. Not when it is made: servers that fork would leave the threads behind in the parent.
+    One per App: `app.resource(Background)`. `ensure` starts the worker in this process, once. Not when it is made: servers that fork would leave
+    the threads behind in the parent.
 
     Any number of processes may run it; what is to be done is rows.
     """
@@ -34,13 +35,13 @@ class Background:
 
             self._worker = Worker(self._app).start()
             self._process = os.getpid()
-            atexit.register(self.stop)
+            atexit.register(self.close)
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Returns once nothing is under way any more. Twice is once."""
         with self._lock:
             worker, self._worker = self._worker, None
             if worker is not None and self._process == os.getpid():
                 worker.stop()
             self._process = None
-            atexit.unregister(self.stop)
+            atexit.unregister(self.close)

@@ -54,17 +54,12 @@ class Installed:
         )
         engine = self.pay.app if isinstance(self.pay, Paywright) else None
         self.door = None if engine is None else Door(engine)
-        self._background = Background(engine) if engine is not None and given.get("worker", True) else None
+        self._background = engine.resource(Background) if engine is not None and given.get("worker", True) else None
 
     def ensure_worker(self) -> None:
         """A process does the background work from its first request on."""
         if self._background is not None:
             self._background.ensure()
-
-    def stop_worker(self) -> None:
-        """Returns once nothing is under way any more. The process does so by itself when it ends."""
-        if self._background is not None:
-            self._background.stop()
 
 
 @cache

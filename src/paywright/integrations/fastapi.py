@@ -162,7 +162,7 @@ class Mounted:
 
 
 def _work_during_lifespan(app: Starlette, engine: App) -> None:
-    inner, background = app.router.lifespan_context, Background(engine)
+    inner, background = app.router.lifespan_context, engine.resource(Background)
 
     @asynccontextmanager
     async def lifespan(running: Any) -> AsyncIterator[Any]:
@@ -171,6 +171,6 @@ def _work_during_lifespan(app: Starlette, engine: App) -> None:
             try:
                 yield state
             finally:
-                await run_in_threadpool(background.stop)
+                await run_in_threadpool(background.close)
 
     app.router.lifespan_context = lifespan

@@ -58,7 +58,7 @@ def install(
     app.extensions[EXTENSION] = Installed(pay, customer_of)
     app.register_error_handler(PaywrightError, _refused)
     if isinstance(pay, Paywright):
-        background = Background(pay.app) if worker else None
+        background = pay.app.resource(Background) if worker else None
         api = WsgiApi(pay.app, background)
         wrapped: Any = mounted(api, checked_prefix(prefix), app.wsgi_app)
         app.wsgi_app = wrapped  # type: ignore[method-assign]
