@@ -255,6 +255,37 @@ OTHERS: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
         400,
         "invalid_request",
     ),
+    "clock beyond the calendar": (
+        "POST",
+        "/v1/environment/clock",
+        {"json": {"to": "9999-12-31T23:59:59Z"}},
+        400,
+        "invalid_request",
+    ),
+    "clock by for ever": ("POST", "/v1/environment/clock", {"json": {"advance": "999999999w"}}, 400, "invalid_request"),
+    "expiry beyond the calendar": (
+        "POST",
+        f"{ITEM}/increase",
+        {"json": {"quantity": 1, "expires_at": "9999-12-31T23:59:59-14:00"}},
+        400,
+        "invalid_request",
+    ),
+    "as_of before the calendar": (
+        "GET",
+        f"{ITEM}/entries?as_of=0001-01-01T00:00:00%2B14:00",
+        {},
+        400,
+        "invalid_request",
+    ),
+    "cursor of a huge number": (
+        "GET",
+        f"{ITEM}/entries?cursor=OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5",
+        {},
+        400,
+        "invalid_request",
+    ),
+    "grace for ever": ("PATCH", "/v1/environment", {"json": {"access": {"past_due": 10**30}}}, 400, "invalid_request"),
+    "warned too early": ("PATCH", "/v1/environment", {"json": {"expiring_soon_hours": -1}}, 400, "invalid_request"),
     "clock by a fortnight": (
         "POST",
         "/v1/environment/clock",
@@ -307,3 +338,13 @@ def test_any_printable_customer_id_works(sqlite_house: House, customer_id: str) 
     assert sqlite_house.get(path).json()["customer"] == {"type": "user", "id": customer_id}
     token = sqlite_house.token(Customer("user", customer_id))
     assert sqlite_house.get(path, key=token).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "expires_at", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z", "2099-01-01T00:00:00.123456789+14:00"]
+)
+def test_every_instant_of_the_calendar_is_an_expiry(sqlite_house: House, expires_at: str) -> None:
+    assert sqlite_house.post(f"{ITEM}/increase", {"quantity": 5, "expires_at": expires_at}).status_code == 200
+    is_over = expires_at.startswith("0001")
+    assert sqlite_house.get(ITEM).json()["quantity"] == (0 if is_over else 5)
+    assert len(sqlite_house.get(f"{ITEM}/entries").json()["data"]) == (0 if is_over else 1)

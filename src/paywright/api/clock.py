@@ -16,11 +16,17 @@ ADVANCE_S_MAX = 300.0
 """A year of daily renewals takes a while: each step waits until its webhooks are answered and acted on."""
 
 
+CLOCK_MAX = 32_503_680_000_000
+"""The year 3000. Periods are counted from where the clock stands, and the calendar ends with the year 9999."""
+
+
 def move(app: App, environment: Environment, to: int) -> int | Refusal:
     """The new business time, in milliseconds, or `clock_backwards`. Whole seconds under `sandbox`, rounded up."""
     now = app.now(environment.id)
     if to < now:
         return Refusal("clock_backwards", {"now": rfc3339(now)})
+    if to >= CLOCK_MAX:
+        return invalid_request("to", "A clock goes no further than the year 2999.")
     if environment.provider == "sandbox":
         return _move_sandbox(app, environment, to)
     if environment.provider != "instant":

@@ -107,7 +107,7 @@ def list_entries(call: Call) -> Answer | Refusal:
     if isinstance(as_of, Refusal):
         return as_of
     cursor = parsing.read_cursor(query.cursor)
-    if isinstance(cursor, Refusal) or (cursor is not None and not cursor.isdecimal()):
+    if isinstance(cursor, Refusal) or (cursor is not None and not (cursor.isdecimal() and len(cursor) <= 18)):
         return invalid_request("cursor", parsing.CURSOR_UNKNOWN)
     with call.app.database.read() as connection:
         item = item_of(connection, call)

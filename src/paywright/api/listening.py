@@ -13,7 +13,7 @@ from paywright.api.asgi import Asgi
 GRACE_S = 5
 """How long requests under way may take after the server was asked to stop."""
 
-START_S = 10.0
+START_S = 30.0
 
 
 def listening_socket(host: str, port: int) -> socket.socket:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-START_S = 15.0
+START_S = 30.0
 STOP_S = 5.0
 
 

@@ -1,12 +1,12 @@
 """An environment as rules.md shows it, and the switches an operator may set."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from paywright.kernel.model import Mode, Provider
 
-AccessChoice = Literal["keep", "none"] | int
+AccessChoice = Literal["keep", "none"] | Annotated[int, msgspec.Meta(ge=0, le=3650)]
 """Keep while Stripe retries, none, or a number of days from the first failed payment."""
 
 TakeBack = Literal["unspent", "all", "none"]
@@ -33,7 +33,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     access: AccessPolicy = AccessPolicy()
     on_refund: RefundPolicy = RefundPolicy()
     on_dispute_lost: TakeBack = "all"
-    expiring_soon_hours: int = 72
+    expiring_soon_hours: Annotated[int, msgspec.Meta(ge=0, le=87_600)] = 72
 
 
 class Environment(msgspec.Struct, frozen=True):

@@ -17,12 +17,13 @@ def rfc3339_or_none(instant: int | None) -> str | None:
 
 
 def parse_instant(written: str) -> int | None:
-    """Milliseconds, finer input cut off; None when it is no RFC 3339 instant or has no offset."""
+    """Milliseconds, finer input cut off; None when it is no RFC 3339 instant, has no offset, or lies outside the years 1 to 9999 in UTC."""
     try:
         moment = datetime.fromisoformat(written)
-    except ValueError:
-        return None
-    if moment.tzinfo is None or "T" not in written.upper():
+        if moment.tzinfo is None or "T" not in written.upper():
+            return None
+        moment = moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
     return (moment - _EPOCH) // timedelta(milliseconds=1)
 
