@@ -11,6 +11,8 @@ from paywright.environments import actions as environments
 from paywright.kernel.model import Customer
 from paywright.ledger.hot import decrease
 from paywright.ledger.opening import Opening
+from paywright.ledger.queries import item_state_as_of
+from paywright.ledger.verify import verify
 from paywright.outbox.tables import events
 from paywright.ownership import defaults
 from paywright.ownership.present import shown
@@ -27,6 +29,7 @@ def shop(database_url: str) -> Iterator[Shop]:
     opening = made.app.resource(Opening)
     opening.align, opening.included = defaults.align, defaults.included_by_default
     yield made
+    assert [str(problem) for problem in verify(made.app, "test")] == []
     made.close()
 
 
@@ -143,6 +146,17 @@ def test_S2_down_is_at_the_end_of_the_period_on_time_with_nobody_looking(shop: S
     assert shop.units(USER) == 10
     assert told(shop).count("subscription.switched") == 1
     assert settle_customers(shop.app, shop.environment) == 0
+
+
+def test_the_future_shows_a_switch_to_come(shop: Shop) -> None:
+    shop.at("2026-01-10T00:00:00Z")
+    shop.grant(USER, "pro")
+    done(switched(shop, "pro", "basic"))
+    with shop.app.database.read() as connection:
+        for item_id, before, after in (("credits", 100, 10), ("seats", 3, 0)):
+            for when, expected in (("2026-02-09T00:00:00Z", before), ("2026-02-15T00:00:00Z", after)):
+                then = item_state_as_of(connection, "test", USER, item_id, shop.instant, instant(when))
+                assert done(then).quantity == expected
 
 
 def test_a_spend_right_after_a_switch_that_nobody_applied_uses_the_new_units(shop: Shop) -> None:
