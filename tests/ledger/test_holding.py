@@ -7,7 +7,7 @@ import pytest
 from paywright.kernel.model import QUANTITY_MAX, Customer
 from paywright.kernel.refusals import Refusal
 from paywright.ledger import actions
-from paywright.ledger.holding import HeldItem, DecreaseLine, capture_hold, decrease_many, open_hold, release_hold
+from paywright.ledger.holding import DecreaseLine, HeldItem, capture_hold, decrease_many, open_hold, release_hold
 from paywright.ledger.model import ItemState
 from paywright.ledger.opening import Opening
 from paywright.ledger.warning import customers_expiring, warn_of_expiry
