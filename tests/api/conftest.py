@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.harness.databases import SqliteDatabases
+from tests.harness import needs
+from tests.harness.databases import PostgresDatabases, SqliteDatabases
 from tests.harness.house import House
 
 
@@ -21,8 +22,19 @@ def sqlite_house(sqlite_url: str) -> Iterator[House]:
         yield made
 
 
-@pytest.fixture(scope="module")
-def shared_house(sqlite_databases: SqliteDatabases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def shared_house(
+    request: pytest.FixtureRequest,
+    sqlite_databases: SqliteDatabases,
+    started_postgres: PostgresDatabases | str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[House]:
     """For tables of requests that must change nothing."""
-    with sqlite_databases.fresh(tmp_path_factory.mktemp("house")) as url, House(url) as made:
+    if request.param == "sqlite":
+        with sqlite_databases.fresh(tmp_path_factory.mktemp("house")) as url, House(url) as made:
+            yield made
+        return
+    if isinstance(started_postgres, str):
+        needs.lacking("postgres", started_postgres)
+    with started_postgres.fresh() as url, House(url) as made:
         yield made
