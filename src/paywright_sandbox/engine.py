@@ -65,6 +65,7 @@ class Engine:
             platform=platform,
             origin=self.origin,
         )
+        work.open_account = lambda name: self.store.create_account(name=name, parent=account.id)
         if self.check:
             check = self.check
             work.check_event = lambda event: check("event", event)

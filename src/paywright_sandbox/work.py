@@ -43,6 +43,8 @@ class Work:
         self.due_added: list[Due] = []
         self.due_taken: list[int] = []
         self.check_event: Callable[[Json], None] | None = None
+        self.open_account: Callable[[str | None], Account] | None = None
+        """Makes an account connected to this one, of this name. It stays, even if the work is undone."""
 
     # Reading
 
@@ -128,8 +130,20 @@ class Work:
 
     # Events
 
-    def emit(self, type: str, thing: Json, previous: Json | None = None, *, created: int | None = None) -> str:
-        """Logs the event with a copy of `thing` as it is now; answers its id. `previous` is for `*.updated` only."""
+    def emit(
+        self,
+        type: str,
+        thing: Json,
+        previous: Json | None = None,
+        *,
+        created: int | None = None,
+        account: str | None = None,
+    ) -> str:
+        """
+        Logs the event with a copy of `thing` as it is now; answers its id. `previous` is for `*.updated` only.
+
+        `account` names the connected account that a platform's event is about.
+        """
         contents: Json = {"object": public(thing)}
         if previous is not None:
             contents["previous_attributes"] = previous
@@ -144,8 +158,8 @@ class Work:
             "request": {"id": self.request_id, "idempotency_key": self.idempotency_key},
             "type": type,
         }
-        if self.account.parent:
-            event["account"] = self.account.id
+        if account or self.account.parent:
+            event["account"] = account or self.account.id
         self.deliver(event)
         if self.check_event:
             self.check_event(event)
@@ -161,7 +175,8 @@ class Work:
         return self.emit(type, thing, previous_attributes(public(before), public(thing)), **options)
 
     def deliver(self, event: Json) -> None:
-        homes = [(self.account, False)] + ([(self.platform, True)] if self.platform else [])
+        is_about_another = event.get("account", self.account.id) != self.account.id
+        homes = [(self.account, is_about_another)] + ([(self.platform, True)] if self.platform else [])
         for home, connect in homes:
             for endpoint in home.objects.get("webhook_endpoint", {}).values():
                 endpoint = self.saved.get(endpoint["id"], endpoint)

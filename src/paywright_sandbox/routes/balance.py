@@ -3,6 +3,7 @@
 from ..errors import Json
 from ..listing import page
 from ..machine import balance
+from ..objects.accounts import own_account
 from ..routing import route
 from ..work import Work
 
@@ -32,40 +33,6 @@ def list_transactions(work: Work, parameters: Json) -> Json:
 
 @route("GET /v1/account", note="A fixed account in the US; its name is the one given to the control API.")
 def account(work: Work, parameters: Json) -> Json:
-    name = work.account.name
-    return {
-        "id": work.account.id,
-        "object": "account",
-        "business_type": None,
-        "capabilities": {
-            "card_payments": "active",
-            "sepa_debit_payments": "active",
-            "us_bank_account_ach_payments": "active",
-        },
-        "charges_enabled": True,
-        "country": "US",
-        "default_currency": "usd",
-        "details_submitted": True,
-        "email": None,
-        "metadata": {},
-        "payouts_enabled": True,
-        "settings": {
-            "bacs_debit_payments": {"display_name": None, "service_user_number": None},
-            "branding": {"icon": None, "logo": None, "primary_color": None, "secondary_color": None},
-            "card_issuing": {"tos_acceptance": {"date": None, "ip": None}},
-            "card_payments": {
-                "decline_on": {"avs_failure": False, "cvc_failure": False},
-                "statement_descriptor_prefix": "SANDBOX",
-                "statement_descriptor_prefix_kana": None,
-                "statement_descriptor_prefix_kanji": None,
-            },
-            "dashboard": {"display_name": name, "timezone": "Etc/UTC"},
-            "payments": {
-                "statement_descriptor": "SANDBOX",
-                "statement_descriptor_kana": None,
-                "statement_descriptor_kanji": None,
-            },
-            "sepa_debit_payments": {},
-        },
-        "type": "standard",
-    }
+    """A connected account is shown as its platform knows it."""
+    known = work.platform.objects.get("account", {}).get(work.account.id) if work.platform else None
+    return known or own_account(work.account.id, work.account.name)
