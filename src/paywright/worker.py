@@ -195,6 +195,8 @@ def waiting(app: App, environment: Environment) -> dict[str, int]:
             "balances": len(customers_due(connection, environment.id, now, limit=100)),
         }
         counted["events"] = int(is_waiting(connection, environment.id))
+    # What is asked of Stripe at this moment counts too, or a test would look too early.
+    counted["subscription_changes"] = len(changes.unanswered(app, environment, attempted_before=wall_ms() + 1))
     counted["stripe_events"] = int(not webhooks.settled(app, environment.id))
     return {name: number for name, number in counted.items() if number}
 

@@ -5,7 +5,7 @@ A change may take several calls (release a schedule, then update). Each is a row
 so wherever a process dies, the worker goes on with the row that has no answer.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -44,6 +44,9 @@ Stripe answers a key it knows as it did before, with a 500 too. After so long no
 key, and for the rest we look at what came of it. No quote is good any more by then.
 """
 
+OPEN = ("requested", "due")
+"""Without an answer, as far as we know."""
+
 WAITS_FOR_BUYER = frozenset({"requires_action", "requires_confirmation", "processing"})
 
 
@@ -81,8 +84,8 @@ class Answered(msgspec.Struct, frozen=True):
     next: tuple[Ask, ...] = ()
 
 
-def request(work: Work, subscription_id: str, ask: Ask) -> Change:
-    """Phase 1. The caller commits, then calls `carry_out`."""
+def request(work: Work, subscription_id: str, ask: Ask, *, status: Literal["requested", "due"] = "requested") -> Change:
+    """Phase 1. The caller commits, then calls `carry_out`; what is `due` is left to the worker."""
     assert ask.kind in STEPS, ask.kind
     change = Change(new_id("chg"), subscription_id, ask, wall_ms())
     work.execute(
@@ -95,7 +98,7 @@ def request(work: Work, subscription_id: str, ask: Ask) -> Change:
             parameters=msgspec.json.encode(ask.parameters).decode(),
             follow_ups=msgspec.json.encode([ask.then, ask.otherwise]).decode(),
             quote_id=ask.quote_id,
-            status="requested",
+            status=status,
             created_at=change.created_at,
         )
     )
@@ -126,25 +129,24 @@ def carry_out(app: App, environment: Environment, change: Change) -> Refusal | N
 
 
 def unanswered(app: App, environment: Environment, *, attempted_before: int) -> list[Change]:
-    """Requests whose answer never reached us, oldest first, at most a hundred. Instants are the wall clock's."""
+    """Requests whose answer never reached us, and what nobody has asked yet, oldest first, at most a hundred. Instants are the wall clock's."""
     columns = subscription_changes.c
+    lost = (columns.status == "requested") & (columns.created_at < attempted_before)
     with app.database.read() as connection:
-        return _select(
-            connection, environment.id, (columns.status == "requested") & (columns.created_at < attempted_before)
-        )
+        return _select(connection, environment.id, lost | (columns.status == "due"))
 
 
 def under_way(connection: sa.Connection, environment_id: str, subscription_id: str) -> list[Change]:
     """What Stripe was asked of this subscription and has not answered yet, as far as we know."""
     columns = subscription_changes.c
-    mine = (columns.subscription_id == subscription_id) & (columns.status == "requested")
+    mine = (columns.subscription_id == subscription_id) & columns.status.in_(OPEN)
     return _select(connection, environment_id, mine)
 
 
 def of_quote(connection: sa.Connection, environment_id: str, quote_id: str) -> list[Change]:
     """The unanswered change of a quote that was confirmed."""
     columns = subscription_changes.c
-    return _select(connection, environment_id, (columns.quote_id == quote_id) & (columns.status == "requested"))
+    return _select(connection, environment_id, (columns.quote_id == quote_id) & columns.status.in_(OPEN))
 
 
 def go_on_after_waiting(work: Work, subscription_id: str, *, is_made: bool) -> None:
@@ -154,7 +156,7 @@ def go_on_after_waiting(work: Work, subscription_id: str, *, is_made: bool) -> N
     for change in _select(work.connection, work.environment_id, mine):
         status = "done" if is_made else "refused"
         work.execute(subscription_changes.update().where(_is(work, change.id)).values(status=status))
-        _request_first(work, change, change.ask.then if is_made else change.ask.otherwise)
+        _request_first(work, change, change.ask.then if is_made else change.ask.otherwise, status="due")
 
 
 def _ask_stripe(app: App, environment: Environment, change: Change) -> Answered:
@@ -221,7 +223,7 @@ def _declined(code: str | None, decline_code: str | None) -> Refusal:
 def _record(work: Work, change: Change, answered: Answered) -> Change | None:
     """Phase 3, and phase 1 of what follows."""
     status = "waiting" if answered.waits else "refused" if answered.refusal is not None else "done"
-    where = _is(work, change.id), subscription_changes.c.status == "requested"
+    where = _is(work, change.id), subscription_changes.c.status.in_(OPEN)
     mine = work.execute(subscription_changes.update().where(*where).values(status=status, last_error=answered.error))
     if mine.rowcount != 1 or answered.waits:
         return None  # Somebody else recorded the same answer, and goes on with it.
@@ -242,13 +244,15 @@ def _completed(ask: Ask, schedule: dict[str, Any]) -> Ask:
     )
 
 
-def _request_first(work: Work, change: Change, follow: tuple[Ask, ...]) -> Change | None:
+def _request_first(
+    work: Work, change: Change, follow: tuple[Ask, ...], *, status: Literal["requested", "due"] = "requested"
+) -> Change | None:
     if not follow:
         return None
     first = follow[0]
     quote_id = first.quote_id or change.ask.quote_id
     ask = msgspec.structs.replace(first, then=(*first.then, *follow[1:]), quote_id=quote_id)
-    return request(work, change.subscription_id, ask)
+    return request(work, change.subscription_id, ask, status=status)
 
 
 def _select(connection: sa.Connection, environment_id: str, where: sa.ColumnElement[bool]) -> list[Change]:

@@ -48,7 +48,7 @@ subscription_changes = Table(
     Column("parameters", JsonText, nullable=False),
     Column("follow_ups", JsonText, nullable=False, comment="what is asked next, after a yes and after a no"),
     Column("quote_id", Ident),
-    Column("status", Ident, nullable=False, comment="requested, done or refused"),
+    Column("status", Ident, nullable=False, comment="requested, due, waiting (for the buyer), done or refused"),
     Column("last_error", Ident),
     Column("created_at", Instant, nullable=False, comment="wall clock"),
     Index("ix_subscription_changes_status", "status", "created_at"),

@@ -1389,7 +1389,7 @@ def upgrade() -> None:
             "status",
             sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
             nullable=False,
-            comment="requested, done or refused",
+            comment="requested, due, waiting (for the buyer), done or refused",
         ),
         sa.Column("last_error", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False, comment="wall clock"),
