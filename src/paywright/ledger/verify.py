@@ -6,7 +6,6 @@ rows. Memory holds one balance's open parts and a page of rows, however many mil
 """
 
 from collections.abc import Callable, Iterator
-from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -40,7 +39,6 @@ def verify(app: App, environment_id: str, progress: Progress | None = None) -> I
     """Everything that is wrong in an environment, from one snapshot of the database; nothing when all is well."""
     with app.database.read() as connection:
         yield from _balances(connection, environment_id, progress)
-        yield from _strays(connection, environment_id)
         yield from _sequences(connection, environment_id)
 
 
@@ -51,91 +49,106 @@ def count_entries(app: App, environment_id: str) -> int:
         return connection.execute(counted.select_from(ledger_entries)).scalar_one()
 
 
-def _stream(connection: Connection, statement: sa.Select[Any]) -> Iterator[Any]:
-    yield from connection.execution_options(yield_per=PAGE).execute(statement)
+class _Ordered:
+    """Rows of one statement in the order of their balance, taken balance by balance."""
+
+    def __init__(self, connection: Connection, statement: sa.Select[Any]) -> None:
+        self._rows = iter(connection.execution_options(yield_per=PAGE).execute(statement))
+        self._next = next(self._rows, None)
+
+    @property
+    def balance(self) -> tuple[str, str] | None:
+        """Whose row comes next: (customer, item)."""
+        return None if self._next is None else (self._next[0], self._next[1])
+
+    def take(self, balance: tuple[str, str]) -> Iterator[Any]:
+        while self._next is not None and self.balance == balance:
+            row, self._next = self._next, next(self._rows, None)
+            yield row
 
 
 def _balances(connection: Connection, environment_id: str, progress: Progress | None) -> Iterator[Problem]:
+    """Four streams side by side: what is asked for one balance at a time would cost more than following its entries."""
+    entries = _Ordered(connection, _entries(environment_id))
+    stored = _Ordered(connection, _stored(environment_id))
+    live = _Ordered(connection, _live(environment_id))
+    held = _Ordered(connection, _held(environment_id))
+    followed = 0
+    while heads := [head for stream in (entries, stored, live, held) if (head := stream.balance) is not None]:
+        balance = min(heads)
+        where, replay = " ".join(balance), Replay(balance[1], whole=False)
+        for row in entries.take(balance):
+            yield from (Problem(f"{where} {row.id}", message) for message in replay.follow(row))
+            followed += 1
+            if progress is not None and followed % PAGE == 0:
+                progress(PAGE)
+        kept = list(stored.take(balance))
+        grants = {row.item_key: int(row.live) for row in live.take(balance)}
+        units_held = sum(int(row.held) for row in held.take(balance))
+        yield from (Problem(where, message) for message in _compared(replay, kept, grants, units_held))
+    if progress is not None:
+        progress(followed % PAGE)
+
+
+def _entries(environment_id: str) -> sa.Select[Any]:
     e = ledger_entries.c
     columns = (
         e.customer, e.item_id, e.id, e.seq, e.sequence, e.kind, e.quantity, e.delta, e.balance_after, e.held_after, e.spent_after, e.at,
         e.effective_at, e.expires_at, e.item_key, e.grant_id, e.source,
     )  # fmt: skip
-    ordered = sa.select(*columns).where(e.environment_id == environment_id).order_by(e.customer, e.item_id, e.sequence)
-    followed = 0
-    for (customer, item_id), rows in groupby(_stream(connection, ordered), key=lambda row: (row.customer, row.item_id)):
-        where, replay = f"{customer} {item_id}", Replay(item_id, whole=False)
-        for row in rows:
-            yield from (Problem(f"{where} {row.id}", message) for message in replay.follow(row))
-            followed += 1
-            if progress is not None and followed % PAGE == 0:
-                progress(PAGE)
-        mine = {"environment_id": environment_id, "customer": customer, "item_id": item_id}
-        yield from (Problem(where, message) for message in _compared(connection, mine, replay))
-    if progress is not None:
-        progress(followed % PAGE)
+    return sa.select(*columns).where(e.environment_id == environment_id).order_by(e.customer, e.item_id, e.sequence)
 
 
-def _compared(connection: Connection, mine: dict[str, str], replay: Replay) -> Iterator[str]:
+def _stored(environment_id: str) -> sa.Select[Any]:
+    b = balances.c
+    columns = (b.customer, b.item_id, b.balance, b.spent, b.live, b.carried, b.held, b.entries, b.at)
+    return sa.select(*columns).where(b.environment_id == environment_id).order_by(b.customer, b.item_id)
+
+
+def _live(environment_id: str) -> sa.Select[Any]:
+    g = item_grants.c
+    return (
+        sa.select(g.customer, g.item_id, g.item_key, sa.func.sum(g.live).label("live"))
+        .where(g.environment_id == environment_id, g.live > 0)
+        .group_by(g.customer, g.item_id, g.item_key)
+        .order_by(g.customer, g.item_id, g.item_key)
+    )
+
+
+def _held(environment_id: str) -> sa.Select[Any]:
+    h = holds.c
+    return (
+        sa.select(h.customer, h.item_id, sa.func.sum(h.quantity).label("held"))
+        .where(h.environment_id == environment_id, h.status == "open")
+        .group_by(h.customer, h.item_id)
+        .order_by(h.customer, h.item_id)
+    )
+
+
+def _compared(replay: Replay, kept: list[Any], grants: dict[str, int], held: int) -> Iterator[str]:
     """The rows of one balance against what its entries make of it."""
-    account, b = replay.account, balances.c
-    columns = (b.balance, b.spent, b.live, b.carried, b.held, b.entries, b.at)
-    row = connection.execute(sa.select(*columns).where(*_is(balances, mine))).one_or_none()
-    if row is None:
+    account = replay.account
+    if not kept:
         yield "there are entries but no balance"
         return
-    made = (account.balance, account.spent, account.live, account.carried, account.held, account.entries)
-    for name, stored, right in zip(("balance", "spent", "live", "carried", "held", "entries"), row, made, strict=False):
-        if stored != right:
-            yield f"{name} is {stored}, its entries make {right}"
+    row = kept[0]
+    if not account.entries and (row.entries or row.balance):
+        yield "there is a balance but no entries"
+        return
+    for name in ("balance", "spent", "live", "carried", "held", "entries"):
+        if getattr(row, name) != getattr(account, name):
+            yield f"{name} is {getattr(row, name)}, its entries make {getattr(account, name)}"
     if row.at < account.at:
         yield f"time was applied up to {row.at}, its last entry is of {account.at}"
-    yield from _compared_grants(connection, mine, replay)
-    open_holds = sa.select(sa.func.coalesce(sa.func.sum(holds.c.quantity), 0)).where(
-        *_is(holds, mine), holds.c.status == "open"
-    )
-    held = connection.execute(open_holds).scalar_one()
     if held != account.held:
         yield f"open holds sum up to {held}, its entries make {account.held}"
-
-
-def _compared_grants(connection: Connection, mine: dict[str, str], replay: Replay) -> Iterator[str]:
-    """Live units per key."""
-    g = item_grants.c
-    live = (
-        sa.select(g.item_key, sa.func.sum(g.live).label("live"))
-        .where(*_is(item_grants, mine), g.live > 0)
-        .group_by(g.item_key)
-    )
-    stored = {row.item_key: int(row.live) for row in connection.execute(live)}
-    made: dict[str, int] = {NEVER_KEY: replay.account.forever} if replay.account.forever else {}
-    for grant in replay.account.grants:
+    made: dict[str, int] = {NEVER_KEY: account.forever} if account.forever else {}
+    for grant in account.grants:
         if grant.live:
             made[grant.key] = made.get(grant.key, 0) + grant.live
-    for key in sorted(stored.keys() | made.keys()):
-        if stored.get(key, 0) != made.get(key, 0):
-            yield f"{stored.get(key, 0)} live units of {key} are stored, its entries make {made.get(key, 0)}"
-
-
-def _is(table: sa.Table, mine: dict[str, str]) -> list[sa.ColumnElement[bool]]:
-    return [table.c[name] == value for name, value in mine.items()]
-
-
-def _strays(connection: Connection, environment_id: str) -> Iterator[Problem]:
-    """Balances that say they have entries and have none."""
-    mine = (
-        ledger_entries.c.environment_id == balances.c.environment_id,
-        ledger_entries.c.customer == balances.c.customer,
-        ledger_entries.c.item_id == balances.c.item_id,
-    )
-    stray = (
-        sa.select(balances.c.customer, balances.c.item_id)
-        .where(balances.c.environment_id == environment_id, ~sa.exists().where(*mine))
-        .where(sa.or_(balances.c.balance != 0, balances.c.entries != 0))
-        .order_by(balances.c.customer, balances.c.item_id)
-    )
-    for row in _stream(connection, stray):
-        yield Problem(f"{row.customer} {row.item_id}", "there is a balance but no entries")
+    for key in sorted(grants.keys() | made.keys()):
+        if grants.get(key, 0) != made.get(key, 0):
+            yield f"{grants.get(key, 0)} live units of {key} are stored, its entries make {made.get(key, 0)}"
 
 
 def _sequences(connection: Connection, environment_id: str) -> Iterator[Problem]:
@@ -167,7 +180,7 @@ def _sequences(connection: Connection, environment_id: str) -> Iterator[Problem]
         )
         .order_by(customers.c.customer)
     )
-    for row in _stream(connection, statement):
+    for row in connection.execution_options(yield_per=PAGE).execute(statement):
         yield Problem(
             row.customer,
             f"{row.number} events and entries with {row.different} sequences up to {row.last}; the next is {row.next_sequence}",
