@@ -107,7 +107,10 @@ def rivals_python() -> Path | None:
         ARTIFACTS.mkdir(parents=True, exist_ok=True)
         made = subprocess.run([sys.executable, "-m", "venv", home], check=False)
         requirements = Path(__file__).with_name("rivals.txt")
-        if made.returncode or subprocess.run([python, "-m", "pip", "-q", "install", "-r", requirements], check=False).returncode:
+        if (
+            made.returncode
+            or subprocess.run([python, "-m", "pip", "-q", "install", "-r", requirements], check=False).returncode
+        ):
             return None
     return python
 

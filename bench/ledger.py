@@ -1,8 +1,8 @@
 """
 `decrease` in process, against others and against itself.
 
-Contestants take turns of a second or so, round after round, and each ratio is the median of the ratios of single rounds: what the machine does besides
-falls on everybody.
+Contestants take turns of a second or so, round after round, and each ratio is the median of the ratios of single rounds:
+what the machine does besides falls on everybody.
 """
 
 import statistics

@@ -21,4 +21,7 @@ def table(title: str, rows: list[Row]) -> None:
         ratio = "" if row.ratio is None else f"{row.ratio:.1f} ×"
         target = "" if row.target is None else f"{row.target:g} ×"
         verdict = "" if row.target is None or row.ratio is None else ("" if row.ratio >= row.target else "  MISSED")
-        print(f"  {row.name:<16}{row.rate:>12,.0f}{row.p50:>10.2f}{row.p99:>10.2f}{ratio:>10}{target:>8}{verdict}", flush=True)
+        print(
+            f"  {row.name:<16}{row.rate:>12,.0f}{row.p50:>10.2f}{row.p99:>10.2f}{ratio:>10}{target:>8}{verdict}",
+            flush=True,
+        )

@@ -16,7 +16,11 @@ for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-16000", "tem
 
 def decrease(is_hot: bool) -> None:
     name = f"user:u_{customer(is_hot)}"
-    now, entry_id, execute = time.time_ns() // 1_000_000, f"ent_{time.time_ns():016x}{os.urandom(5).hex()}", CONNECTION.execute
+    now, entry_id, execute = (
+        time.time_ns() // 1_000_000,
+        f"ent_{time.time_ns():016x}{os.urandom(5).hex()}",
+        CONNECTION.execute,
+    )
     with LOCK:
         execute("BEGIN IMMEDIATE")
         execute(
@@ -43,7 +47,13 @@ def decrease(is_hot: bool) -> None:
         execute(
             "INSERT INTO events (environment_id, id, customer, sequence, type, created_at, data) "
             "VALUES ('test', ?, ?, ?, 'customer.state_changed', ?, ?)",
-            ("evt" + entry_id[3:], name, sequence - 1, now, f'{{"version":{version},"changes":["items.credits"],"previous":{version - 1}}}'),
+            (
+                "evt" + entry_id[3:],
+                name,
+                sequence - 1,
+                now,
+                f'{{"version":{version},"changes":["items.credits"],"previous":{version - 1}}}',
+            ),
         )
         execute("COMMIT")
 

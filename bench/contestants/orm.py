@@ -32,7 +32,9 @@ class Account(Base):
 
 class Movement(Base):
     __tablename__ = "orm_movements"
-    id: Mapped[int] = mapped_column(BigInteger().with_variant(__import__("sqlalchemy").Integer, "sqlite"), primary_key=True)
+    id: Mapped[int] = mapped_column(
+        BigInteger().with_variant(__import__("sqlalchemy").Integer, "sqlite"), primary_key=True
+    )
     account_id: Mapped[str] = mapped_column(String, index=True)
     delta: Mapped[int] = mapped_column(BigInteger)
     balance_after: Mapped[int] = mapped_column(BigInteger)
@@ -94,7 +96,9 @@ def serve_http(port: int) -> None:
         quantity: int
 
     @app.post("/v1/customers/user/{name}/items/credits/decrease")
-    def endpoint(name: str, body: Decrease, authorization: str = Header(), idempotency_key: str = Header()) -> dict[str, Any]:
+    def endpoint(
+        name: str, body: Decrease, authorization: str = Header(), idempotency_key: str = Header()
+    ) -> dict[str, Any]:
         if authorization != "Bearer secret":
             raise HTTPException(401)
         assert body.quantity == 1

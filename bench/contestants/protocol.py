@@ -43,7 +43,9 @@ def say(answer: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-async def serve_async(call: Callable[[bool], Awaitable[None]], prepare: Callable[[int], Awaitable[None]] | None = None) -> None:
+async def serve_async(
+    call: Callable[[bool], Awaitable[None]], prepare: Callable[[int], Awaitable[None]] | None = None
+) -> None:
     """`call(is_hot)` makes one call. `prepare(callers)` runs before each measurement."""
     say({"ready": True})
     while order := await asyncio.to_thread(wanted):
@@ -53,7 +55,9 @@ async def serve_async(call: Callable[[bool], Awaitable[None]], prepare: Callable
         say(await _measure_async(call, order["callers"], order["hot"], order["seconds"]))
 
 
-async def _measure_async(call: Callable[[bool], Awaitable[None]], callers: int, is_hot: bool, seconds: float) -> dict[str, Any]:
+async def _measure_async(
+    call: Callable[[bool], Awaitable[None]], callers: int, is_hot: bool, seconds: float
+) -> dict[str, Any]:
     latencies: list[float] = []
     started = time.perf_counter()
     stop = started + seconds

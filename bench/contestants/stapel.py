@@ -33,7 +33,13 @@ DATABASE = (
     }
 )
 COMM = {"OUTBOX_ENABLED": False, "ACTION_TRANSPORT": "inprocess", "VALIDATE_SCHEMAS": False}
-OURS = {"DATABASES": {"default": DATABASE}, "DEBUG": False, "LOGGING_CONFIG": None, "MIGRATION_MODULES": {}, "STAPEL_COMM": COMM}
+OURS = {
+    "DATABASES": {"default": DATABASE},
+    "DEBUG": False,
+    "LOGGING_CONFIG": None,
+    "MIGRATION_MODULES": {},
+    "STAPEL_COMM": COMM,
+}
 settings.configure(**{**settings_kwargs(), **OURS})
 
 import django  # noqa: E402
@@ -54,7 +60,9 @@ def fill() -> None:
     user = get_user_model()
     if user.objects.count() < CUSTOMERS:
         named = {"username" if hasattr(user, "username") else "email"}
-        user.objects.bulk_create([user(**dict.fromkeys(named, f"u{number}@example.com")) for number in range(CUSTOMERS)])
+        user.objects.bulk_create(
+            [user(**dict.fromkeys(named, f"u{number}@example.com")) for number in range(CUSTOMERS)]
+        )
         people = list(user.objects.order_by("pk"))
         Wallet.objects.bulk_create([Wallet(user=one, balance=10**9) for one in people])
         lots = [
