@@ -226,8 +226,10 @@ def _record(
     if isinstance(lines, Refusal):
         return lines
     known = attempt.stripe_price_ids
-    if environment.is_at_stripe and any(
-        (line.product_id, line.price_id) not in known for line in lines if line.product_id
+    if (
+        environment.is_at_stripe
+        and not asked.is_in_app
+        and any((line.product_id, line.price_id) not in known for line in lines if line.product_id)
     ):
         return []  # The catalog changed between deciding and now: begin anew.
     in_the_way = queries.open_in(work.connection, work.environment_id, asked.customer, rules.places(lines))
