@@ -56,7 +56,7 @@ class Installed:
         who: Who = await found if inspect.isawaitable(found) else found
         return who
 
-    def handle(self, who: Who) -> Handle:
+    def handle_of(self, who: Who) -> Handle:
         if isinstance(self.pay, AsyncSurface):
             return gating.async_customer(self.pay, who)
         return gating.customer(self.pay, who)
@@ -88,7 +88,7 @@ def install(
 async def customer(request: Request) -> Any:
     """A dependency: the handle of whoever asks, of the kind `pay` gives. 401 `unauthenticated` for a stranger."""
     installed = _installed(request)
-    return installed.handle(await installed.who(request))
+    return installed.handle_of(await installed.who(request))
 
 
 def require_product(*product_ids: str, customer_of: Callable[..., Any] | None = None) -> Callable[..., Awaitable[Any]]:
@@ -112,7 +112,7 @@ def _requiring(wanted: Wanted, customer_of: Callable[..., Any] | None) -> Callab
         return await _installed(request).who(request)
 
     async def required(request: Request, who: Any = Depends(customer_of or asked)) -> Any:  # noqa: B008  FastAPI's way to say it.
-        handle = _installed(request).handle(who)
+        handle = _installed(request).handle_of(who)
         if isinstance(handle, AsyncCustomerHandle):
             await gating.require_async(handle, wanted)
         else:
