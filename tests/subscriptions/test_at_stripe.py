@@ -256,3 +256,33 @@ def test_an_add_on_goes_at_the_end_of_the_period_too(till: StripeShop) -> None:
     found = till.get(f"/v1/subscriptions/{subscription_id}")
     assert [item["price"]["unit_amount"] for item in found["items"]["data"]] == [1000]
     assert told(till).count("subscription.switched") == 1
+
+
+def test_a_switch_takes_back_an_end_that_the_portal_scheduled(till: StripeShop) -> None:
+    subscription_id = till.buy("pro")
+    till.post(f"/v1/subscriptions/{subscription_id}", {"cancel_at": instant("2027-01-20T00:00:00Z") // 1000})
+    till.sync(subscription_id)
+    assert till.seen("pro")["ends_at"] == "2027-01-20T00:00:00Z"
+    after = done(switched(till, "pro", "max"))
+    assert (after.product_id, after.ends_at) == ("max", None)
+    till.post(f"/v1/subscriptions/{subscription_id}", {"cancel_at": instant("2027-01-20T00:00:00Z") // 1000})
+    till.sync(subscription_id)
+    later = done(switched(till, "max", "basic"))
+    assert later.ends_at is None
+    assert later.pending_change is not None
+
+
+def test_down_during_a_trial_comes_when_the_trial_ends(till: StripeShop) -> None:
+    pro = {**CATALOG["products"]["pro"], "trial": "14 day"}
+    till.apply({**CATALOG, "products": {**CATALOG["products"], "pro": pro}})
+    subscription_id = till.buy("pro")
+    till.advance("5d")
+    assert done(switched(till, "pro", "basic")).product_id == "pro"
+    assert till.seen("pro")["subscription"]["pending_change"]["at"] == "2027-01-15T00:00:00Z"
+    assert till.get(f"/v1/subscriptions/{subscription_id}")["status"] == "trialing"
+    till.advance("9d")
+    till.advance("2h")
+    till.sync(subscription_id)
+    assert till.owned_now() == [("basic", "monthly", 1)]
+    assert till.seen("basic")["subscription"]["status"] == "active"
+    assert [paid for _, _, paid in till.invoices()][-1] == 1000

@@ -164,17 +164,26 @@ def _charges_something_else(
 def _asks(app: App, environment: Environment, quote: Quote, decided: Switch, at_stripe: AtStripe) -> Ask:
     """The calls in their order. What is scheduled gives way; when the card is declined it is put back."""
     ask = _ask(app, environment, quote, decided, at_stripe)
-    uncancel = Ask("update", {"cancel_at_period_end": False})
-    if at_stripe.is_to_end and ask.kind == "switch":
-        ask = msgspec.structs.replace(ask, then=(uncancel,))
-    elif at_stripe.is_to_end:
-        ask = msgspec.structs.replace(uncancel, then=(ask,), quote_id=quote.id)
+    if at_stripe.is_to_end:
+        ends, stays = _end_of(at_stripe)
+        if ask.kind == "switch":
+            ask = msgspec.structs.replace(ask, then=(stays,))
+        else:
+            ask = msgspec.structs.replace(ask, otherwise=(ends,))
+            ask = msgspec.structs.replace(stays, then=(ask,), quote_id=quote.id)
     if at_stripe.schedule_id is None:
         return ask
     change = decided.owned.pending_change
     if ask.kind == "switch" and change is not None:
         ask = msgspec.structs.replace(ask, otherwise=_put_back(app, environment, decided, at_stripe))
     return Ask("release", object_id=at_stripe.schedule_id, then=(ask,), quote_id=quote.id)
+
+
+def _end_of(at_stripe: AtStripe) -> tuple[Ask, Ask]:
+    """Saying again that it ends, and that it does not. Stripe's portal schedules an end by `cancel_at` alone, which is cleared by its own name."""
+    if at_stripe.found.get("cancel_at_period_end"):
+        return Ask("update", {"cancel_at_period_end": True}), Ask("update", {"cancel_at_period_end": False})
+    return Ask("update", {"cancel_at": at_stripe.found["cancel_at"]}), Ask("update", {"cancel_at": ""})
 
 
 def _ask(app: App, environment: Environment, quote: Quote, decided: Switch, at_stripe: AtStripe) -> Ask:
