@@ -6,6 +6,7 @@ thread; when it has its answer it hands the lead to somebody who still waits. Ev
 caller does alone.
 """
 
+import queue
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -15,10 +16,12 @@ from paywright.kernel.refusals import Refusal
 from paywright.ledger import postgres, sqlite
 from paywright.ledger.alone import run_alone
 from paywright.ledger.calls import BATCH_MAX, WAITING_MAX, BatchFailed, Call, ConnectionLost, without_twins
-from paywright.ledger.model import Answer
+from paywright.ledger.model import Answer, ItemState
 
 LANES = {"postgresql": 2, "sqlite": 1}
 """Connections that write batches, calls shared out by customer. SQLite has one writer."""
+
+READERS_MAX = 4
 
 RunBatch = Callable[[str, list[Call]], list[Answer | None]]
 
@@ -158,3 +161,33 @@ class Batcher:
             return kept[0].run(environment_id, app.wall(), calls)
 
         return run
+
+
+class Reader:
+    """Item reads of threads, one statement each, over a few connections of their own. One per App: `app.resource(Reader)`."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._free: queue.LifoQueue[postgres.Session | sqlite.Session] = queue.LifoQueue()
+        self._made = threading.Semaphore(READERS_MAX)
+
+    def read(self, environment_id: str, customer: str, item_id: str) -> ItemState | None:
+        """None: something is due, read this one by the rules."""
+        session = self._take()
+        try:
+            return session.read(environment_id, self._app.wall(), customer, item_id)
+        finally:
+            self._free.put(session)
+
+    def _take(self) -> postgres.Session | sqlite.Session:
+        try:
+            return self._free.get_nowait()
+        except queue.Empty:
+            if not self._made.acquire(blocking=False):
+                return self._free.get()
+        is_postgres = self._app.database.dialect == "postgresql"
+        return postgres.Session(self._app.database) if is_postgres else sqlite.Session(self._app.database)
+
+    def close(self) -> None:
+        while not self._free.empty():
+            self._free.get_nowait().close()

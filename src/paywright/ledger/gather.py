@@ -281,7 +281,7 @@ class Reads:
     ) -> "asyncio.Future[ItemState | None] | ItemState | None":
         """The state, or a future of it; None in either: something is due, read this one by the rules."""
         if self._session is not None:
-            return sqlite.read(self._session, environment_id, self._app.wall(), customer, item_id)
+            return self._session.read(environment_id, self._app.wall(), customer, item_id)
         future: asyncio.Future[ItemState | None] = self._loop.create_future()
         if len(self._waiting) >= WAITING_MAX:
             future.set_result(None)

@@ -12,7 +12,7 @@ from paywright.kernel.model import QUANTITY_MAX, Customer
 from paywright.kernel.refusals import Refusal
 from paywright.ledger import queries
 from paywright.ledger.alone import run_alone
-from paywright.ledger.batcher import Batcher
+from paywright.ledger.batcher import Batcher, Reader
 from paywright.ledger.calls import Call
 from paywright.ledger.gather import UNAVAILABLE, Groups
 from paywright.ledger.model import Answer, ItemState
@@ -100,6 +100,12 @@ def do(app: App, environment_id: str, call: Call) -> Answer:
 
 def read_item(app: App, environment_id: str, customer: Customer, item_id: str) -> ItemState:
     """One item as it is now; 0 when it was never touched, unless a default product includes it."""
+    state = app.resource(Reader).read(environment_id, customer.key, item_id)
+    return read_by_rules(app, environment_id, customer, item_id) if state is None else state
+
+
+def read_by_rules(app: App, environment_id: str, customer: Customer, item_id: str) -> ItemState:
+    """What is due, and what defaults include that nobody has written down, applied in memory."""
     now = app.now(environment_id)
     with app.database.read() as connection:
         return queries.item_state(
@@ -164,4 +170,4 @@ async def read_item_async(app: App, environment_id: str, customer: Customer, ite
     if state is not None:
         return state
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(group.threads, read_item, app, environment_id, customer, item_id)
+    return await loop.run_in_executor(group.threads, read_by_rules, app, environment_id, customer, item_id)

@@ -207,6 +207,17 @@ class Session:
             self.close()
             raise
 
+    def read(self, environment_id: str, wall: int, customer: str, item_id: str) -> ItemState | None:
+        """One item, in one round trip; None when it must be read by the rules."""
+        wanted = [(customer, item_id)]
+        try:
+            pgconn = self.pgconn()
+            result = pgconn.exec_prepared(READ, read_parameters(environment_id, wall, wanted))  # type: ignore[arg-type]
+            return read_states(pgconn, result, wanted)[0]
+        except (BatchFailed, ConnectionLost):
+            self.close()
+            return None
+
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()

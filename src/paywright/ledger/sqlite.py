@@ -312,25 +312,31 @@ class Session:
         if self.connection.in_transaction:
             self.connection.rollback()
 
+    def read(self, environment_id: str, wall: int, customer: str, item_id: str) -> ItemState | None:
+        """One item; None where something is due and the balance must be read by the rules."""
+        execute = self.connection.execute
+        now, defaults_version = execute(_CLOCK, {"wall": wall, "environment": environment_id}).fetchone()
+        row = execute(_READ, (item_id, environment_id, customer)).fetchone()
+        if row is None:
+            return None if defaults_version else ItemState(item_id, 0, 0, 0)
+        balance, held, _, _, next_due, version, opened_under = row
+        if opened_under != defaults_version or (balance is not None and next_due <= now):
+            return None
+        if balance is None or next_due == NEVER:
+            return ItemState(item_id, (balance or 0) - (held or 0), held or 0, version)
+        return self._read_with_pending(environment_id, customer, item_id)
+
+    def _read_with_pending(self, environment_id: str, customer: str, item_id: str) -> ItemState | None:
+        """Balance and grants in one snapshot."""
+        execute = self.connection.execute
+        execute("BEGIN")
+        try:
+            row = execute(_READ, (item_id, environment_id, customer)).fetchone()
+            pending = execute(_PENDING, (environment_id, customer, item_id)).fetchall()
+        finally:
+            execute("COMMIT")
+        balance, held, spent, carried, _, version, _ = row
+        return ItemState(item_id, balance - held, held, version, laid(spent + held - carried, pending))
+
     def close(self) -> None:
         self.connection.close()
-
-
-def read(session: Session, environment_id: str, wall: int, customer: str, item_id: str) -> ItemState | None:
-    """One item; None where something is due and the balance must be read by the rules."""
-    connection = session.connection
-    now, defaults_version = connection.execute(_CLOCK, {"wall": wall, "environment": environment_id}).fetchone()
-    row = connection.execute(_READ, (item_id, environment_id, customer)).fetchone()
-    if row is None:
-        return None if defaults_version else ItemState(item_id, 0, 0, 0)
-    balance, held, spent, carried, next_due, version, opened_under = row
-    if opened_under != defaults_version:
-        return None
-    if balance is None:
-        return ItemState(item_id, 0, 0, version)
-    if next_due == NEVER:
-        return ItemState(item_id, balance - held, held, version)
-    if next_due <= now:
-        return None
-    pending = connection.execute(_PENDING, (environment_id, customer, item_id)).fetchall()
-    return ItemState(item_id, balance - held, held, version, laid(spent + held - carried, pending))
