@@ -9,14 +9,12 @@ from sqlalchemy.engine import Connection
 from paywright.api import parsing
 from paywright.api.call import Answer, Call, listed
 from paywright.api.parsing import Listing
-from paywright.kernel.instants import rfc3339
+from paywright.hooks.wire import BALANCE_CHANGED, of_entry, of_recorded
 from paywright.kernel.model import CUSTOMER_TYPES, Customer, parse_customer
 from paywright.kernel.refusals import Refusal, invalid_request
-from paywright.ledger.model import Entry
 from paywright.ledger.queries import events_of_entries
+from paywright.outbox.delivery import recorded as as_recorded
 from paywright.outbox.tables import events
-
-BALANCE_CHANGED = "item.balance_changed"
 
 
 class EventListing(Listing, frozen=True, kw_only=True):
@@ -99,36 +97,4 @@ def recorded(connection: Connection, environment_id: str, asked: Filter) -> list
     if asked.before is not None:
         statement = statement.where(events.c.id < f"evt_{asked.before}")
     rows = connection.execute(statement.order_by(events.c.id.desc()).limit(asked.limit))
-    return [_recorded_shown(row, environment_id) for row in rows]
-
-
-def _recorded_shown(row: Any, environment_id: str) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "type": row.type,
-        "created_at": rfc3339(row.created_at),
-        "environment": environment_id,
-        "customer": None if row.customer is None else Customer.of_key(row.customer),
-        "sequence": row.sequence,
-        "data": msgspec.json.decode(row.data),
-    }
-
-
-def of_entry(entry: Entry, environment_id: str) -> dict[str, Any]:
-    return {
-        "id": f"evt_{entry.id.partition('_')[2]}",
-        "type": BALANCE_CHANGED,
-        "created_at": rfc3339(entry.at),
-        "environment": environment_id,
-        "customer": Customer.of_key(entry.customer),
-        "sequence": entry.sequence,
-        "data": {
-            "item_id": entry.item_id,
-            "quantity": entry.balance_after - entry.held_after,
-            "held": entry.held_after,
-            "delta": entry.delta,
-            "kind": entry.kind,
-            "entry_id": entry.id,
-            "source": entry.source,
-        },
-    }
+    return [of_recorded(as_recorded(row), environment_id) for row in rows]
