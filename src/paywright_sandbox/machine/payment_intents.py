@@ -52,7 +52,7 @@ def create(work: Work, parameters: Json, *, owner: str | None = None) -> Json:
     return intent
 
 
-CONFIRM_NAMES = ("off_session", "error_on_requires_action", "return_url")
+CONFIRM_NAMES = ("off_session", "error_on_requires_action", "return_url", "confirmation_token")
 TEXTS = ("description", "receipt_email", "statement_descriptor", "statement_descriptor_suffix", "transfer_group")
 
 
@@ -125,9 +125,12 @@ def update(work: Work, id: str, parameters: Json) -> Json:
 
 def confirm(work: Work, id: str, parameters: Json) -> Json:
     """Raises the 402 of a decline, keeping the work."""
+    from .tokens import unfolded
+
     intent = work.require("payment_intent", id, "intent")
     if intent["status"] not in CONFIRMABLE:
         raise unexpected_state(intent, "confirmed")
+    parameters = unfolded(work, intent, parameters)
     apply(work, intent, parameters)
     method = work.get("payment_method", intent["payment_method"])
     if method is None:

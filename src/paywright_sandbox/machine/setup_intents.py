@@ -14,6 +14,7 @@ from . import payment_methods
 from .attempts import How
 from .outcomes import Outcome, tell_owner
 from .payment_intents import chosen_method
+from .tokens import unfolded
 
 CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
 TYPES = ["card", "us_bank_account", "sepa_debit"]
@@ -33,7 +34,9 @@ def create(work: Work, parameters: Json, *, owner: str | None = None) -> Json:
     work.save(intent)
     work.emit("setup_intent.created", intent, created=work.now)
     if parameters.get("confirm"):
-        confirm(work, id, {"return_url": parameters.get("return_url")})
+        confirm(
+            work, id, {name: parameters[name] for name in ("return_url", "confirmation_token") if name in parameters}
+        )
     return intent
 
 
@@ -86,6 +89,7 @@ def confirm(work: Work, id: str, parameters: Json) -> Json:
     intent = work.require("setup_intent", id, "intent")
     if intent["status"] not in CONFIRMABLE:
         raise unexpected_state(intent, "confirmed")
+    parameters = unfolded(work, intent, parameters)
     apply(work, intent, parameters)
     method = work.get("payment_method", intent["payment_method"])
     if method is None:

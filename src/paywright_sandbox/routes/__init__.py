@@ -25,6 +25,7 @@ from . import (
     subscriptions,
     tax_rates,
     test_clocks,
+    tokens,
     webhook_endpoints,
 )
 
@@ -53,5 +54,6 @@ LOADED = (
     subscriptions,
     tax_rates,
     test_clocks,
+    tokens,
     webhook_endpoints,
 )

@@ -17,7 +17,7 @@ NOTE = "Cards, `us_bank_account` and `sepa_debit`; of the card options `request_
 
 @route(
     "POST /v1/payment_intents",
-    acts_on=f"{SHARED} amount currency automatic_payment_methods confirm confirmation_method error_on_requires_action mandate_data "
+    acts_on=f"{SHARED} amount currency automatic_payment_methods confirm confirmation_method confirmation_token error_on_requires_action mandate_data "
     "off_session return_url use_stripe_sdk",
     note=NOTE,
 )
@@ -42,7 +42,7 @@ def list_(work: Work, parameters: Json) -> Json:
 
 @route(
     "POST /v1/payment_intents/{intent}/confirm",
-    acts_on="allowed_payment_method_types capture_method error_on_requires_action excluded_payment_method_types mandate_data "
+    acts_on="allowed_payment_method_types capture_method confirmation_token error_on_requires_action excluded_payment_method_types mandate_data "
     "off_session payment_method payment_method_data payment_method_options.card.request_three_d_secure "
     "payment_method_options.card.setup_future_usage receipt_email "
     "return_url setup_future_usage shipping use_stripe_sdk",

@@ -15,7 +15,7 @@ NOTE = "`latest_attempt` and `mandate` stay null; bank accounts need no verifica
 
 @route(
     "POST /v1/setup_intents",
-    acts_on=f"{SHARED} automatic_payment_methods confirm mandate_data return_url usage use_stripe_sdk",
+    acts_on=f"{SHARED} automatic_payment_methods confirm confirmation_token mandate_data return_url usage use_stripe_sdk",
     note=NOTE,
 )
 def create(work: Work, parameters: Json) -> Json:
@@ -39,7 +39,7 @@ def list_(work: Work, parameters: Json) -> Json:
 
 @route(
     "POST /v1/setup_intents/{intent}/confirm",
-    acts_on="allowed_payment_method_types mandate_data payment_method payment_method_data "
+    acts_on="allowed_payment_method_types confirmation_token mandate_data payment_method payment_method_data "
     "payment_method_options.card.request_three_d_secure return_url use_stripe_sdk",
     note=NOTE,
 )
