@@ -9,6 +9,7 @@ import fastapi
 import httpx
 import pytest
 from fastapi.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
 from paywright import AsyncPaywright, Paywright
 from paywright.api.listening import Listening
@@ -136,6 +137,24 @@ def test_every_event_loop_gets_an_api_that_works(pay: Paywright) -> None:
             )
     assert TestClient(app).get(f"{PREFIX}/readyz").json() == {"status": "ready"}
     assert pay.user("anne").get_item("credits").quantity == 2
+
+
+@pytest.mark.parametrize("said_by", ["app", "server"])
+def test_behind_a_proxy_the_api_is_found(pay: Paywright, said_by: str) -> None:
+    app = fastapi_app(pay)
+    app.root_path = "/outer" if said_by == "app" else ""
+    with TestClient(app, root_path="/outer" if said_by == "server" else "") as client:
+        assert client.get(f"{PREFIX}/readyz").json() == {"status": "ready"}
+        assert client.get(f"/outer{PREFIX}/readyz").json() == {"status": "ready"}
+
+
+def test_a_websocket_is_turned_away(pay: Paywright) -> None:
+    with (
+        TestClient(fastapi_app(pay)) as client,
+        pytest.raises(WebSocketDisconnect),
+        client.websocket_connect(f"{PREFIX}/v1/customers/user/anne/stream"),
+    ):
+        pass
 
 
 def test_state_that_cannot_be_read_refuses() -> None:

@@ -1,13 +1,17 @@
 """What the frameworks share, where no server is needed."""
 
 import json
+import threading
 
 import pytest
 
+from paywright import Paywright
 from paywright.client import errors
 from paywright.client.model import Access
+from paywright.integrations.background import Background
 from paywright.integrations.gating import NotSignedIn, Wanted, judge, shown
 from paywright.integrations.wsgi import path_as_sent
+from tests.harness.house import SECRET
 
 
 @pytest.mark.parametrize(
@@ -58,3 +62,23 @@ def test_one_open_door_is_enough() -> None:
 )
 def test_the_path_is_taken_as_it_was_sent(prefix: str, path: str, target: str | None, expected: str) -> None:
     assert path_as_sent(prefix, path, target) == expected
+
+
+def workers() -> int:
+    return sum(thread.name == "paywright-worker" for thread in threading.enumerate())
+
+
+def test_a_process_does_the_background_work_once_until_its_engine_closes(sqlite_url: str) -> None:
+    before = workers()
+    pay = Paywright(database_url=sqlite_url, provider="instant", secret=SECRET)
+    background = pay.app.resource(Background)
+    assert workers() == before
+    background.ensure()
+    background.ensure()
+    assert workers() == before + 1
+    background.close()
+    assert workers() == before
+    background.ensure()
+    pay.close()
+    pay.close()
+    assert workers() == before

@@ -79,8 +79,9 @@ def install(
     app.state.paywright = Installed(pay, customer_of)
     app.add_exception_handler(PaywrightError, _refused)
     if isinstance(pay, Paywright | AsyncPaywright):
-        served: Any = Mounted(pay.app)
-        app.mount(checked_prefix(prefix), served, name="paywright")
+        below = checked_prefix(prefix)
+        served: Any = Mounted(pay.app, below)
+        app.mount(below, served, name="paywright")
         if worker:
             _work_during_lifespan(app, pay.app)
 
@@ -138,18 +139,26 @@ async def _refused(_request: Request, error: Exception) -> Response:
 class Mounted:
     """The API as a mounted application: it routes by the path as it was sent, below the prefix."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, prefix: str) -> None:
         self._app = app
+        self._prefix = prefix.encode()
         self._built: tuple[asyncio.AbstractEventLoop, Asgi] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
             return
-        prefix = quote(scope.get("root_path", "")).encode()
-        sent = scope.get("raw_path") or quote(scope["path"]).encode()
-        raw_path = sent.removeprefix(prefix) or b"/"
+        raw_path = self._below(scope)
         inner = {**scope, "root_path": "", "raw_path": raw_path, "path": raw_path.decode("latin-1")}
         await self._api()(inner, receive, send)
+
+    def _below(self, scope: Scope) -> bytes:
+        """`root_path` is where we are mounted; a proxy may have cut its own part off before."""
+        sent: bytes = (scope.get("raw_path") or quote(scope["path"]).encode()).partition(b"?")[0]
+        for prefix in (quote(scope.get("root_path", "")).encode(), self._prefix):
+            if sent.startswith(prefix):
+                return sent[len(prefix) :] or b"/"
+        return sent
 
     def _api(self) -> Asgi:
         """Made for the event loop that runs; a test client may bring another one each time."""
