@@ -5,10 +5,13 @@ from typing import Any
 import pytest
 
 from paywright.catalog import queries as catalog_queries
+from paywright.catalog.model import Product
+from paywright.catalog.parse import parse_inline
 from paywright.catalog.push import push
 from paywright.environments import actions as environments
 from paywright.kernel.ids import wall_ms
 from paywright.kernel.refusals import Refusal
+from paywright.ownership.model import AskedLine
 from paywright.stripe.gateway import StripeUnknown
 from paywright.subscriptions import actions as subscriptions
 from paywright.subscriptions import changes, policy, quotes, switching
@@ -360,3 +363,35 @@ def test_O5_an_add_on_with_a_subscription_of_its_own_ends_with_its_base(till: St
     till.advance("3d")
     assert sum(paid for _, _, paid in till.invoices()) == 2500
     assert told(till).count("product.ended") == 2
+
+
+def inline(till: StripeShop, name: str, amount: int, credits: int) -> Product:
+    prices = {"monthly": {"amounts": {"usd": amount}, "interval": "1 month"}}
+    included = {"credits": {"quantity": credits, "repeat": "1 month"}}
+    with till.app.database.read() as connection:
+        catalog = catalog_queries.current(connection, "test")
+    product = parse_inline({"display_name": name, "prices": prices, "included_items": included}, catalog, mode="test")
+    assert isinstance(product, Product), product
+    return product
+
+
+def test_inline_subscriptions_are_owned_renewed_and_ended_like_others(till: StripeShop) -> None:
+    small, large = inline(till, "Small", 700, 5), inline(till, "Large", 900, 9)
+    lines = (AskedLine(product=large), AskedLine(product_id="pro"), AskedLine(product=small))
+    subscription_id = till.buy_lines(*lines)
+    for _ in range(2):
+        till.sync(subscription_id)
+    assert sorted(each.display_name for each in owned_products(till)) == ["Large", "Small", "pro"]
+    assert till.units(USER) == 100 + 5 + 9
+    till.advance("32d")
+    till.sync(subscription_id)
+    assert len(owned_products(till)) == 3
+    assert till.units(USER) == 114
+    name = next(each.id for each in till.owned(USER) if each.product.display_name == "Small")
+    done(changes.cancel(till.app, till.environment, USER, name, at="now"))
+    assert owned_products(till) == []
+    assert told(till).count("product.ended") == 3
+
+
+def owned_products(till: StripeShop) -> list[Product]:
+    return [each.product for each in till.owned(USER) if each.source != "default"]

@@ -57,9 +57,13 @@ class StripeShop(Shop):
 
     def buy(self, *product_ids: str, price_id: str | None = None, quantity: int = 1) -> str:
         """Through Checkout, with a good card; answers the subscription's id."""
+        lines = (AskedLine(product_id=each, price_id=price_id, quantity=quantity) for each in product_ids)
+        return self.buy_lines(*lines)
+
+    def buy_lines(self, *lines: AskedLine) -> str:
         asked = StartCheckout(
             customer=USER,
-            lines=tuple(AskedLine(product_id=each, price_id=price_id, quantity=quantity) for each in product_ids),
+            lines=lines,
             success_url="https://app.test/ok",
             cancel_url="https://app.test/no",
             with_secret_key=True,

@@ -54,12 +54,12 @@ def subscription_facts(found: dict[str, Any], items: list[dict[str, Any]] | None
 def _item(item: dict[str, Any]) -> SubscriptionItem:
     """An item of a subscription, whose price is whole, or of a phase, whose price is an id unless it was expanded."""
     price = item["price"]
-    recurring = (price.get("recurring") if isinstance(price, dict) else None) or {
-        "interval": "month",
-        "interval_count": 1,
-    }
+    quantity = item.get("quantity") or 1
+    if not isinstance(price, dict):
+        return SubscriptionItem(id_of(price) or "", quantity, "1 month")
+    recurring = price.get("recurring") or {"interval": "month", "interval_count": 1}
     written = f"{recurring['interval_count']} {recurring['interval']}"
-    return SubscriptionItem(id_of(price) or "", item.get("quantity") or 1, written)
+    return SubscriptionItem(price["id"], quantity, written, price.get("unit_amount"), price.get("currency"))
 
 
 def _next_phase(schedule: dict[str, Any]) -> dict[str, Any] | None:

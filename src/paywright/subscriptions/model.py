@@ -11,6 +11,8 @@ class SubscriptionItem(msgspec.Struct, frozen=True):
     quantity: int
     interval: str
     """Our way of writing it: `1 month`."""
+    unit_amount: int | None = None
+    currency: str | None = None
 
 
 class SubscriptionFacts(msgspec.Struct, frozen=True):

@@ -20,7 +20,8 @@ from paywright.ownership.rules import conflict_with_owned
 from paywright.storage.statements import insert_if_absent
 from paywright.storage.work import Work
 from paywright.stripe import metadata
-from paywright.subscriptions.model import SubscriptionFacts, SubscriptionItem
+from paywright.subscriptions.lines import key_of, lines_of
+from paywright.subscriptions.model import SubscriptionFacts
 from paywright.subscriptions.requests import go_on_after_waiting
 from paywright.subscriptions.rules import access, begins_at, may_begin
 from paywright.subscriptions.tables import trial_uses
@@ -52,11 +53,11 @@ def project(
         for owned in held:
             ownership.end(work, environment, owned, "unpaid" if reason == "unpaid" else "canceled", at=facts.ended_at)
         return
-    lines = _lines(work, facts, facts.items, sold)
+    lines = lines_of(work, facts, facts.items, sold)
     held = _switched(work, environment, customer, facts, held, lines)
-    by_product = {owned.product_id: owned for owned in held}
+    by_product = {key_of(owned): owned for owned in held}
     for line in lines:
-        present = by_product.get(line.product_id)
+        present = by_product.get(key_of(line))
         if present is None and may_begin(facts):
             present = _begin(work, environment, customer, facts, line)
         if present is not None:
@@ -81,17 +82,17 @@ def _switched(
     A product that is no longer among the items is taken the place of by a new one of its line; one without such ends.
     """
     after: list[OwnedProduct] = []
-    wanted = {line.product_id for line in lines}
-    fresh = [line for line in lines if line.product_id not in {owned.product_id for owned in held}]
+    wanted = {key_of(line) for line in lines}
+    fresh = [line for line in lines if key_of(line) not in {key_of(owned) for owned in held}]
     for owned in sorted(held, key=lambda each: (each.product.is_add_on, each.id)):
-        line = next((line for line in lines if line.product_id == owned.product_id), None)
+        line = next((line for line in lines if key_of(line) == key_of(owned)), None)
         if line is not None:
             if (line.price_id, line.quantity) != (owned.price_id, owned.quantity):
                 owned = ownership.change_terms(work, environment, owned, line)
                 go_on_after_waiting(work, facts.id, is_made=True)
             after.append(owned)
             continue
-        heir = _heir(owned, fresh) if owned.product_id not in wanted else None
+        heir = _heir(owned, fresh) if key_of(owned) not in wanted else None
         if heir is not None and _may_take_place(work, customer, owned, heir):
             fresh.remove(heir)
             after.append(ownership.switch(work, environment, owned, heir, at=_switched_at(owned, heir, work.now)))
@@ -105,7 +106,7 @@ def _heir(owned: OwnedProduct, fresh: list[ResolvedLine]) -> ResolvedLine | None
     """Of the products that are new among the items the one of the same line; else any plan, because one subscription sells one."""
     if owned.product.is_add_on:
         return None  # Nobody switches to or from an add-on.
-    plans = [line for line in fresh if not line.product.is_add_on]
+    plans = [line for line in fresh if line.product_id is not None and not line.product.is_add_on]
     same_line = [line for line in plans if owned.product_line and line.product.product_line == owned.product_line]
     return next(iter(same_line or plans), None)
 
@@ -139,12 +140,12 @@ def _follow_schedule(
         for each in ownership_queries.of_subscription(work.connection, work.environment_id, facts.id)
         if each.ended_at is None
     ]
-    coming = _lines(work, facts, facts.items_to_come, sold) if facts.changes_at is not None else []
-    here = {owned.product_id for owned in held}
-    fresh = [line for line in coming if line.product_id not in here]
+    coming = lines_of(work, facts, facts.items_to_come, sold) if facts.changes_at is not None else []
+    here = {key_of(owned) for owned in held}
+    fresh = [line for line in coming if key_of(line) not in here]
     for owned in held:
-        line = next((line for line in coming if line.product_id == owned.product_id), None) or _heir(owned, fresh)
-        if line is not None and line.product_id not in here:
+        line = next((line for line in coming if key_of(line) == key_of(owned)), None) or _heir(owned, fresh)
+        if line is not None and key_of(line) not in here:
             fresh.remove(line)
         _show_pending(work, environment, owned, line, facts)
 
@@ -179,7 +180,7 @@ def _begin(
 ) -> OwnedProduct | None:
     """The first time it is paid for. The loser of a race is canceled and refunded, and somebody is told."""
     before = ownership_queries.of_subscription(work.connection, work.environment_id, facts.id)
-    if any(each.product_id == line.product_id and each.end_reason not in BACK_AGAIN for each in before):
+    if any(key_of(each) == key_of(line) and each.end_reason not in BACK_AGAIN for each in before):
         return None  # Owned through this subscription once and ended by us: revoked, refunded or replaced.
     owned = ownership.own(
         work,
@@ -249,25 +250,3 @@ def _subscription(facts: SubscriptionFacts, line: ResolvedLine) -> Subscription:
         current_period_end=facts.current_period_end,
         cancel_at_period_end=facts.cancel_at_period_end,
     )
-
-
-def _lines(
-    work: Work, facts: SubscriptionFacts, items: tuple[SubscriptionItem, ...], sold: dict[str, SoldPrice]
-) -> list[ResolvedLine]:
-    """The items that are prices of ours, each with the version of its product that was sold: the one the metadata pins, else the newest."""
-    pinned = facts.metadata.get(metadata.PRODUCT_VERSION, "").split(",")
-    wanted = sorted({*filter(None, pinned), *(each.product_version for each in sold.values())})
-    versions = catalog_queries.product_versions_of(work.connection, work.environment_id, wanted)
-    pinned_by_product = {versions[each].product_id: versions[each] for each in pinned if each in versions}
-    lines: dict[str, ResolvedLine] = {}
-    for item in items:
-        found = sold.get(item.stripe_price_id)
-        if found is None:
-            continue
-        version = pinned_by_product.get(found.product_id)
-        if version is None or found.price_id not in version.product.prices:
-            version = versions[found.product_version]
-        price = version.product.prices.get(found.price_id)
-        line = ResolvedLine(found.product_id, version.id, version.product, found.price_id, price, item.quantity)
-        lines.setdefault(found.product_id, line)
-    return list(lines.values())
