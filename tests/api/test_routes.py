@@ -235,6 +235,9 @@ def test_the_document_names_every_route(shared_house: House) -> None:
     assert document["openapi"] == "3.1.0"
     named = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
     assert named == {(route.method, route.path) for route in ROUTES}
+    operations = [each["operationId"] for methods in document["paths"].values() for each in methods.values()]
+    assert len(set(operations)) == len(operations)
+    assert all(each.isidentifier() for each in operations)
     references = set(re.findall(r'"#/components/schemas/([^"]+)"', msgspec.json.encode(document).decode()))
     assert references <= set(document["components"]["schemas"])
 

@@ -74,7 +74,7 @@ def is_shaped(shape: Any) -> bool:
 def operation(route: Route, schema_of: dict[str, Any], components: dict[str, Any]) -> dict[str, Any]:
     summary, about = described(route)
     shown: dict[str, Any] = {
-        "operationId": route.name.replace(" ", "_").replace("/", "_"),
+        "operationId": re.sub(r"\W+", "_", route.name).strip("_"),
         "summary": summary,
         "tags": [tag(route)],
         "security": [] if route.who.audience == "open" else [{"bearer": []}],
