@@ -5,6 +5,8 @@ import threading
 import time
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+_SHIFTS = range(120, -1, -10)
 _lock = threading.Lock()
 _last = 0
 
@@ -16,11 +18,7 @@ def new_id(prefix: str) -> str:
     with _lock:
         number = max((time.time_ns() // 1_000_000) << 80 | random_bits, _last + 1 + (random_bits >> 16))
         _last = number
-    letters = []
-    for _ in range(26):
-        letters.append(_ALPHABET[number & 31])
-        number >>= 5
-    return f"{prefix}_{''.join(reversed(letters))}"
+    return prefix + "_" + "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
 
 
 def wall_ms() -> int:
