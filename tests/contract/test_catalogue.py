@@ -13,7 +13,11 @@ from tests.contract.sdk_parameters import CATALOGUE, catalogue_text
 from tests.contract.sdk_schemas import error_codes, event_types
 
 PACKAGE = Path(paywright_sandbox.__file__).parent
-OURS_ALONE = {"GET /v1/payment_pages/{session}", "POST /v1/payment_pages/{session}/confirm"}
+OURS_ALONE = {
+    "GET /v1/payment_pages/{session}",
+    "POST /v1/confirmation_tokens",
+    "POST /v1/payment_pages/{session}/confirm",
+}
 SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py")))
 
 

@@ -17,8 +17,8 @@ NOTE = "Cards, `us_bank_account` and `sepa_debit`; of the card options `request_
 
 @route(
     "POST /v1/payment_intents",
-    acts_on=f"{SHARED} amount currency automatic_payment_methods confirm confirmation_method confirmation_token error_on_requires_action mandate_data "
-    "off_session return_url use_stripe_sdk",
+    acts_on=f"{SHARED} amount currency automatic_payment_methods confirm confirmation_method confirmation_token error_on_requires_action "
+    "mandate_data off_session return_url use_stripe_sdk",
     note=NOTE,
 )
 def create(work: Work, parameters: Json) -> Json:
