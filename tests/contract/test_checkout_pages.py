@@ -233,8 +233,8 @@ def test_a_fixed_quantity_cannot_be_changed(v1: Any, browser: httpx.Client) -> N
 def test_an_order_changed_during_3ds_is_not_completed_by_the_old_amount(
     v1: Any, shop: Shop, browser: httpx.Client
 ) -> None:
-    adjustable = {"adjustable_quantity": {"enabled": True, "minimum": 1, "maximum": 5}}
-    session = opened(v1, line_items=[inline(1000, **adjustable)])
+    adjustable: dict[str, Any] = {"enabled": True, "minimum": 1, "maximum": 5}
+    session = opened(v1, line_items=[inline(1000, adjustable_quantity=adjustable)])
     [item] = v1.checkout.sessions.line_items.list(session.id).data
     asked = sent(browser, session, number="4000002760003184").headers["location"]
     sent(browser, session, "/quantity", **{f"quantity[{item.id}]": "3"})

@@ -84,10 +84,11 @@ def test_time_passes_on_demand(v1: Any, shop: Shop, home: str, browser: httpx.Cl
 def test_the_log_url_of_an_error_shows_the_request(v1: Any, home: str, browser: httpx.Client) -> None:
     with pytest.raises(stripe.InvalidRequestError) as refusal:
         v1.customers.retrieve("cus_nobody")
-    page = browser.get(refusal.value.json_body["error"]["request_log_url"])
+    body: Any = refusal.value.json_body
+    page = browser.get(body["error"]["request_log_url"])
     assert page.status_code == 200
     assert "GET /v1/customers/cus_nobody" in page.text
-    assert refusal.value.request_id in browser.get(f"{home}/requests").text
+    assert str(refusal.value.request_id) in browser.get(f"{home}/requests").text
 
 
 @pytest.mark.parametrize(
