@@ -83,7 +83,11 @@ def test_a_plan_is_bought_switched_canceled_and_kept(
     page.get_by_role("button", name=re.compile("^Keep ")).click()
     expect(page.get_by_text("It goes on as before.")).to_be_visible()
     expect(page.get_by_text("Ends on")).to_have_count(0)
+    expect(page.get_by_text(re.compile(r"\$\d+\.\d\d per month"))).to_be_visible()
     screenshot("9-kept")
+    page.get_by_role("button", name="Change card").click()
+    expect(page).to_have_url(re.compile(r"/p/session/"))
+    screenshot("10-card")
 
 
 def test_a_buyer_who_turns_back_is_charged_nothing_and_may_choose_again(

@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from paywright.api.call import Answer, Call, ok_unless_refused
+from paywright.api import customers
+from paywright.api.call import Answer, Call
 from paywright.api.parsing import Body
 from paywright.checkout.rules import bad_url
 from paywright.customers import billing
@@ -45,7 +46,8 @@ def set_payment_method(call: Call) -> Answer | Refusal:
     name = call.body.setup_intent_id
     if not name.startswith("seti_") or not name.isascii() or not name.replace("_", "").isalnum():
         return invalid_request("setup_intent_id", "There is no such setup intent.")
-    return ok_unless_refused(billing.set_default_payment_method(call.app, call.environment, call.owner, name))
+    done = billing.set_default_payment_method(call.app, call.environment, call.owner, name)
+    return done if isinstance(done, Refusal) else customers.read_billing(call)
 
 
 def create_portal_session(call: Call) -> Answer | Refusal:

@@ -4,6 +4,7 @@ The surface: what one can ask of Paywright, the same over HTTP and in process.
 `async_surface.py` and `async_customer.py` are made from this file and `customer.py` by `scripts/make_async_surface.py`: write here, run that.
 """
 
+import secrets
 from collections.abc import Sequence
 from datetime import datetime
 from types import TracebackType
@@ -80,9 +81,14 @@ class Surface:
         metadata: dict[str, str] | None = None,
         idempotency_key: str | None = None,
     ) -> model.CheckoutSession:
-        """For somebody without an account. Keep `claim_token` of the answer: it opens what they buy, and is not shown again."""
+        """
+        For somebody without an account. Keep `claim_token` of the answer: it opens what they buy, and is not shown again.
+
+        Without one of yours a token is made here, so that a request repeated after a cut connection is the same guest's.
+        """
         wanted = {"customer": None, "line_items": list(line_items), "ui": ui}
-        given = {"claim_token": claim_token, "success_url": success_url, "cancel_url": cancel_url, "currency": currency}
+        token = secrets.token_urlsafe(32) if claim_token is None else claim_token
+        given = {"claim_token": token, "success_url": success_url, "cancel_url": cancel_url, "currency": currency}
         body = {**wanted, **without_none({**given, "customer_email": customer_email, "metadata": metadata})}
         path = "/v1/checkout-sessions"
         return self._call("POST", path, model.CheckoutSession, body=body, idempotency_key=idempotency_key)

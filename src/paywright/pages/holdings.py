@@ -122,11 +122,14 @@ def _standing(owned: OwnedProduct, catalog: Catalog, period_end: int | None) -> 
 
 
 def _currency(connection: Connection, environment: Environment, owned: OwnedProduct) -> str | None:
-    """What it was bought in; nobody paid for what was granted."""
-    if owned.checkout_session_id is None:
+    """What it is paid in; nobody pays for what was granted. A plan that was switched to has its invoices, and no checkout of its own."""
+    if owned.checkout_session_id is not None:
+        session = checkout_queries.session(connection, environment.id, owned.checkout_session_id)
+        return None if session is None else session.currency
+    if owned.subscription is None or not owned.is_stripe_backed:
         return None
-    session = checkout_queries.session(connection, environment.id, owned.checkout_session_id)
-    return None if session is None else session.currency
+    rows = invoice_queries.page(connection, environment.id, customer=owned.customer, limit=INVOICES_SHOWN)
+    return next((str(row.currency) for row in rows if row.subscription_id == owned.subscription.id), None)
 
 
 def _price(owned: OwnedProduct, currency: str) -> str | None:

@@ -27,7 +27,7 @@ def show(asked: Asked) -> Reply:
     environment, page = found
     attempt = _attempt(asked, environment, page)
     if attempt is not None and attempt.status == "completed":
-        return _result(page, attempt)
+        return _result(environment, page, attempt)
     notice = NOTHING_CHARGED if "canceled" in asked.query else None
     return _offered(asked, environment, page, asked.query.get("currency"), notice)
 
@@ -127,10 +127,10 @@ def _offered(
     return Reply("purchase.html", shown, status)
 
 
-def _result(page: PurchaseUrl, session: CheckoutSession) -> Reply:
+def _result(environment: Environment, page: PurchaseUrl, session: CheckoutSession) -> Reply:
     """A bank debit is under way until the money is there."""
     shown = {"tone": "good", "title": "Thank you. It is yours.", "text": "The purchase is complete."}
     if session.payment_status == "unpaid":
         text = "Your bank is still at it. What you bought is yours as soon as the money is there."
         shown = {"tone": "kind", "title": "Your payment is under way", "text": text}
-    return Reply("outcome.html", {**shown, "return_url": page.return_url})
+    return Reply("outcome.html", {**shown, "return_url": page.return_url, "is_test": environment.mode == "test"})
