@@ -233,20 +233,22 @@ class Worker:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            is_news = self._app.news.wait(self._poll_s)
-            self._app.news.clear()
+            self._app.news.wait(self._poll_s)
+            changed = self._app.take_news()
             if self._stopping.is_set():
                 return
             try:
-                self._turn(is_news)
+                self._turn(changed)
             except OUTAGES as error:
                 log.warning("the worker waits: %s: %s", type(error).__name__, error)
 
-    def _turn(self, is_news: bool) -> None:
+    def _turn(self, changed: set[str]) -> None:
+        """A commit wakes the jobs of its own environment only: a server may hold hundreds."""
         for environment in every_environment(self._app):
             for job in self._jobs:
                 for place in range(job.at_once):
-                    self._start_if_due((environment.id, job.name, place), job, environment, is_news)
+                    key = (environment.id, job.name, place)
+                    self._start_if_due(key, job, environment, environment.id in changed)
 
     def _start_if_due(self, key: tuple[str, str, int], job: Job, environment: Environment, is_news: bool) -> None:
         under_way = self._running.get(key)

@@ -45,6 +45,8 @@ class App:
         self.database = Database(settings.database_url)
         self.news = threading.Event()
         """Set after a commit that left work for the worker; the worker waits on it and polls besides."""
+        self._changed: set[str] = set()
+        self._telling = threading.Lock()
         self.at_commit: list[Callable[[Work], None]] = []
         """What rooms to the right do last in every work, e.g. for what a room to the left left in its notes."""
         self._stripe_limiter = threading.Semaphore(STRIPE_CALLS_MAX)
@@ -58,8 +60,21 @@ class App:
         with open_work(self.database, environment_id, self._business_clock) as work:
             for finish in self.at_commit:
                 work.before_commit(finish)
-            work.after_commit(self.news.set)
+            work.after_commit(lambda: self.tell(environment_id))
             yield work
+
+    def tell(self, environment_id: str) -> None:
+        """Something was committed there that the worker may have to act on."""
+        with self._telling:
+            self._changed.add(environment_id)
+            self.news.set()
+
+    def take_news(self) -> set[str]:
+        """The environments told of since the last call."""
+        with self._telling:
+            self.news.clear()
+            told, self._changed = self._changed, set()
+            return told
 
     def now(self, environment_id: str) -> int:
         """Business time outside a work, in milliseconds."""

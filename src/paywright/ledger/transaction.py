@@ -111,7 +111,7 @@ def transaction(app: App, environment_id: str, customer: Customer, connection: A
             _savepoint(shared, "RELEASE")
             raise
         _savepoint(shared, "RELEASE")
-    app.news.set()
+    app.tell(environment_id)
 
 
 def _opened(app: App, work: Work, customer: Customer) -> Transaction:
