@@ -7,15 +7,13 @@ from typing import Any
 import pytest
 
 from paywright import Paywright
-from paywright.claims import actions as claims
+from paywright.claims.queries import guest_of
 from paywright.client import Client, errors
 from paywright.client.conditions import all_of, any_of, has_claim, has_item
 from paywright.client.surface import Surface
 from paywright.kernel.model import Customer
-from paywright.kernel.refusals import Refusal
 from paywright.ownership import actions as ownership
 from paywright.ownership import ending, queries
-from paywright.ownership.model import AskedLine
 from tests.harness.house import CATALOG, SECRET, House
 
 POST = {"title": "T", "teaser": "t", "content": "c"}
@@ -128,24 +126,38 @@ def test_G2_what_lost_its_access_is_the_same_as_a_stranger(house: House) -> None
 def test_G3_a_claim_token_opens_between_payment_and_refund(house: House) -> None:
     environment = house.app.environment("test")
     assert environment is not None
+    with Client(house.url, house.secret_key) as pay:
+        guest = pay.guest(TOKEN)
 
-    def opened() -> list[str]:
-        with Client(house.url, house.secret_key) as pay:
-            return sorted(pay.user("u_1").gate(POST, title=has_claim(TOKEN, "gift"), content=has_claim(TOKEN)))
+        def opened() -> list[str]:
+            """What the token opens for a user who shows it, and for the guest."""
+            by_user = pay.user("u_1").gate(POST, title=has_claim(TOKEN, "gift"), content=has_claim(TOKEN))
+            by_guest = guest.gate(POST, title="gift", content="pack")
+            assert by_user == by_guest
+            return sorted(by_user)
 
-    assert opened() == ["teaser"]
-    with house.app.work("test") as work:
-        guest = claims.open_guest(work, TOKEN)
-        assert not isinstance(guest, Refusal)
-    assert opened() == ["teaser"]
-    with house.app.work("test") as work:
-        owned = ownership.grant(work, environment, guest, AskedLine(product_id="pack"))
-        assert not isinstance(owned, Refusal)
-    assert opened() == ["content", "teaser"]
-    with house.app.work("test") as work:
-        ownership.lock_customers(work, [guest])
-        ending.end(work, environment, owned, "refunded")
-    assert opened() == ["teaser"]
+        assert opened() == ["teaser"]
+        sold = {"success_url": "https://a.example", "cancel_url": "https://a.example"}
+        session = pay.create_guest_checkout_session([{"product_id": "pack"}], claim_token=TOKEN, **sold)
+        assert session.status == "completed"
+        assert opened() == ["content", "teaser"]
+        with house.app.work("test") as work:
+            found = guest_of(work.connection, "test", TOKEN)
+            assert found is not None
+            ownership.lock_customers(work, [found.customer])
+            (owned,) = queries.live(work.connection, "test", found.customer, work.now)
+            ending.end(work, environment, owned, "refunded")
+        assert opened() == ["teaser"]
+
+
+def test_a_token_whose_purchases_moved_to_an_account_opens_nothing(house: House) -> None:
+    with Client(house.url, house.secret_key) as pay:
+        sold = {"success_url": "https://a.example", "cancel_url": "https://a.example"}
+        pay.create_guest_checkout_session([{"product_id": "pack"}], claim_token=TOKEN, **sold)
+        pay.user("u_1").attach_claim(TOKEN)
+        assert pay.user("u_2").gate(POST, content=has_claim(TOKEN)) == TEASER
+        assert pay.guest(TOKEN).gate(POST, content="pack") == TEASER
+        assert pay.user("u_1").gate(POST, content="pack") == POST
 
 
 def nested(depth: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import flask
 import pytest
 
 from paywright import Paywright
-from paywright.client import PaymentRequired
+from paywright.client import Conflict, Customer, PaymentRequired
 from paywright.integrations.flask import NotInstalled, customer, install, require_product
 from tests.harness.house import CATALOG, SECRET
 from tests.integrations.sites import HEADER, PREFIX, flask_app
@@ -35,6 +35,28 @@ def test_the_apps_own_answer_to_a_refusal_wins(pay: Paywright) -> None:
         return f"<p>{error.facts['upgrade_options'][0]['display_name']} opens this.</p>", 402
 
     assert app.test_client().get("/essay", headers={HEADER: "anne"}).text == "<p>Pro opens this.</p>"
+
+
+def test_a_guest_is_known_by_their_claim_token(pay: Paywright) -> None:
+    app, token = flask.Flask(__name__), "0123456789abcdefghijABCDEFGHIJ-_"
+    install(app, pay, customer_of=lambda request: Customer("guest", token), worker=False)
+
+    @app.get("/download")
+    @require_product("pack")
+    def download() -> str:
+        return customer().id
+
+    refused = app.test_client().get("/download")
+    assert (refused.status_code, refused.get_json()["error"]["facts"]["reason"]) == (402, "claim_not_found")
+    sold = {"success_url": "https://a.example", "cancel_url": "https://a.example"}
+    pay.create_guest_checkout_session([{"product_id": "pack"}], claim_token=token, **sold)
+    assert app.test_client().get("/download").text == token
+    with pay.guest(token).transaction() as work:
+        assert work.decrease_quantity("credits", 1) == 99
+    pay.user("anne").attach_claim(token)
+    assert app.test_client().get("/download").status_code == 402
+    with pytest.raises(Conflict, match="claim_taken"), pay.guest(token).transaction():
+        pass
 
 
 def test_an_app_without_paywright_is_told_so() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from paywright.client import model, paying
 from paywright.client.conditions import Condition, without, written
-from paywright.client.errors import InsufficientQuantity, RateLimited, Unavailable
+from paywright.client.errors import Conflict, InsufficientQuantity, NotFound, RateLimited, Unavailable
 from paywright.client.transport import segment, without_none
 from paywright.kernel.model import Customer, CustomerType
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 Shown = TypeVar("Shown")
 
 log = logging.getLogger("paywright.client")
+
+OPENS_NOTHING = ("claim_not_found", "claim_taken")
+"""A guest's claim token before anything is bought with it, and after the purchases moved to an account."""
 
 
 class AsyncCustomerHandle:
@@ -52,12 +55,15 @@ class AsyncCustomerHandle:
         or an item there is not. State that can't be read shuts the gate.
         """
         wanted = {name: written(condition) for name, condition in fields.items()}
+        opened: list[str] = []
         try:
-            opened = set((await self._call("POST", "/gates", model.OpenGates, body={"fields": wanted})).open)
+            opened = (await self._call("POST", "/gates", model.OpenGates, body={"fields": wanted})).open
         except (Unavailable, RateLimited) as error:
             log.warning("gates are shut, because the state of a %s could not be read: %s", self.customer.type, error)
-            opened = set()
-        return without(record, fields.keys() - opened)
+        except (NotFound, Conflict) as error:
+            if error.code not in OPENS_NOTHING:
+                raise
+        return without(record, fields.keys() - set(opened))
 
     async def get_product_access(self, product_id: str) -> model.Access:
         """Whether they may use the product, why, and what would open it."""

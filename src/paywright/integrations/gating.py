@@ -12,8 +12,15 @@ import msgspec
 
 from paywright.client.async_customer import AsyncCustomerHandle
 from paywright.client.async_surface import AsyncSurface
-from paywright.client.customer import CustomerHandle
-from paywright.client.errors import AuthenticationFailed, NotFound, PaymentRequired, PaywrightError, PermissionDenied
+from paywright.client.customer import OPENS_NOTHING, CustomerHandle
+from paywright.client.errors import (
+    AuthenticationFailed,
+    Conflict,
+    NotFound,
+    PaymentRequired,
+    PaywrightError,
+    PermissionDenied,
+)
 from paywright.client.model import Access
 from paywright.client.surface import Surface
 from paywright.gates.rules import UnknownEntitlement
@@ -84,8 +91,8 @@ def require(owner: CustomerHandle, wanted: Wanted) -> None:
             found = [owner.get_item_access(wanted.item_id, wanted.quantity)]
         else:
             found = [owner.get_product_access(product_id) for product_id in wanted.product_ids]
-    except NotFound as error:
-        raise unknown(error, wanted) from error
+    except (NotFound, Conflict) as error:
+        found = [nothing(error, wanted)]
     judge(wanted, found)
 
 
@@ -95,8 +102,8 @@ async def require_async(owner: AsyncCustomerHandle, wanted: Wanted) -> None:
             found = [await owner.get_item_access(wanted.item_id, wanted.quantity)]
         else:
             found = [await owner.get_product_access(product_id) for product_id in wanted.product_ids]
-    except NotFound as error:
-        raise unknown(error, wanted) from error
+    except (NotFound, Conflict) as error:
+        found = [nothing(error, wanted)]
     judge(wanted, found)
 
 
@@ -112,13 +119,15 @@ def judge(wanted: Wanted, found: Sequence[Access]) -> None:
     raise PaymentRequired("not_entitled", REFUSALS["not_entitled"][1], status=402, facts=facts)
 
 
-def unknown(error: NotFound, wanted: Wanted) -> Exception:
-    """A gate on what there is not is the programmer's mistake, not the visitor's."""
+def nothing(error: NotFound | Conflict, wanted: Wanted) -> Access:
+    """A claim token that opens nothing is a stranger's. A gate on what there is not is the programmer's mistake, not the visitor's."""
+    if error.code in OPENS_NOTHING:
+        return Access(False, error.code)
     if error.code == "item_not_found" and wanted.item_id is not None:
-        return UnknownEntitlement("item", wanted.item_id)
+        raise UnknownEntitlement("item", wanted.item_id) from error
     if error.code == "product_not_found":
-        return UnknownEntitlement("product", error.facts.get("product_id", wanted.product_ids[0]))
-    return error
+        raise UnknownEntitlement("product", error.facts.get("product_id", wanted.product_ids[0])) from error
+    raise error
 
 
 class Shown(msgspec.Struct, frozen=True):
