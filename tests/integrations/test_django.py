@@ -1,6 +1,7 @@
 """What is Django's own: one transaction with its ORM, on both databases, and its settings."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -103,6 +104,32 @@ def test_an_exception_undoes_the_spending_and_the_app_may_keep_its_row(pay: Payw
         with pytest.raises(LookupError):
             spend_and_break(user, connection)
     assert (user.get_item("credits").quantity, poems()) == (2, ["kept"])
+
+
+def test_racers_in_djangos_transactions_and_in_batches_spend_each_unit_once(pay: Paywright) -> None:
+    units, racers = 12, 6
+    pay.user("anne").get_item("credits").increase_quantity(units)
+
+    def in_django(number: int) -> bool:
+        try:
+            with transaction.atomic(), pay.user("anne").transaction(connection) as work:
+                spent = work.try_decrease_quantity("credits", 1)
+                if spent:
+                    with connection.cursor() as cursor:
+                        cursor.execute("INSERT INTO poems (line) VALUES (%s)", [f"poem {number}"])
+            return spent
+        finally:
+            connection.close()
+
+    def in_batches(number: int) -> bool:
+        return pay.user("anne").get_item("credits").try_decrease_quantity(1, idempotency_key=f"haiku-{number}")
+
+    with ThreadPoolExecutor(racers) as pool:
+        by_django = [pool.submit(in_django, number) for number in range(units)]
+        by_batch = [pool.submit(in_batches, number) for number in range(units)]
+        spent = [sum(each.result() for each in kind) for kind in (by_django, by_batch)]
+    assert sum(spent) == units
+    assert (pay.user("anne").get_item("credits").quantity, len(poems())) == (0, spent[0])
 
 
 def test_outside_of_atomic_it_is_refused(pay: Paywright) -> None:
