@@ -37,3 +37,13 @@ def test_bad_changes_of_a_balance(desk: Desk) -> None:
     with pytest.raises(stripe.InvalidRequestError):
         desk.v1.customers.balance_transactions.retrieve(desk.customer(), held)
     assert desk.v1.customers.retrieve(customer).balance == -400
+
+
+def test_a_balance_set_on_the_customer_stands_in_the_book(desk: Desk) -> None:
+    customer = desk.v1.customers.create({"balance": -500}).id
+    desk.v1.customers.update(customer, {"balance": -200})
+    book = desk.v1.customers.balance_transactions.list(customer).data
+    assert [(one.type, one.amount, one.ending_balance) for one in book] == [
+        ("adjustment", 300, -200),
+        ("initial", -500, -500),
+    ]

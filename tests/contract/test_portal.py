@@ -1,5 +1,6 @@
 """The customer portal: configurations, sessions, and what a customer does there."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -256,3 +257,20 @@ def test_bad_visits(desk: Desk) -> None:
     assert visit.act("cancel", status=400)["error"]["message"] == "Name the subscription."
     desk.shop.advance("2h")
     assert visit.act("cancel", status=400)["error"]["param"] == "session"
+
+
+def test_nobody_is_sent_to_a_script(desk: Desk) -> None:
+    customer, bad = desk.customer(), "javascript:alert(1)"
+    flow: dict[str, Any] = {"type": "payment_method_update"}
+    flow["after_completion"] = {"type": "redirect", "redirect": {"return_url": bad}}
+    acts: list[Callable[[], Any]] = [
+        lambda: Visit(desk, customer, return_url=bad),
+        lambda: Visit(desk, customer, flow_data=flow),
+        lambda: desk.v1.billing_portal.configurations.create(
+            {"features": {"invoice_history": {"enabled": True}}, "default_return_url": bad}
+        ),
+    ]
+    for act in acts:
+        with pytest.raises(stripe.InvalidRequestError) as refusal:
+            act()
+        assert refusal.value.code == "url_invalid"

@@ -26,17 +26,23 @@ def move(
     owner["balance"] += amount
     owner["currency"] = owner["currency"] or currency
     work.save(owner)
-    made = balance_transaction(
-        work.new_id(KIND),
-        work.now_of(customer),
-        customer=customer,
-        amount=amount,
-        currency=currency,
-        ending_balance=owner["balance"],
-        type=type,
-        invoice=invoice,
-    )
+    made = book(work, owner, amount, type, invoice=invoice)
     made["credit_note"] = credit_note
     work.save(made)
     work.emit_updated("customer.updated", owner, before)
     return made
+
+
+def book(work: Work, owner: Json, amount: int, type: str, *, invoice: str | None = None) -> Json:
+    """The line in the book for a balance that has just been changed."""
+    made = balance_transaction(
+        work.new_id(KIND),
+        work.now_of(owner["id"]),
+        customer=owner["id"],
+        amount=amount,
+        currency=owner["currency"] or "usd",
+        ending_balance=owner["balance"],
+        type=type,
+        invoice=invoice,
+    )
+    return work.save(made)

@@ -7,6 +7,7 @@ from ..attributes import address_of, take, take_metadata
 from ..errors import Json, invalid
 from ..objects.customers import customer, deleted
 from ..work import Work
+from .balances import book
 
 TEXTS = ("description", "email", "name", "phone", "preferred_locales", "invoice_prefix", "next_invoice_sequence")
 
@@ -28,6 +29,8 @@ def create(work: Work, parameters: Json) -> Json:
         attach_first(work, made, parameters["payment_method"])
     apply_default(work, made, parameters)
     work.save(made)
+    if made["balance"]:
+        book(work, made, made["balance"], "initial")
     work.emit("customer.created", made)
     return made
 
@@ -44,6 +47,8 @@ def update(work: Work, id: str, parameters: Json) -> Json:
     apply(found, parameters)
     apply_default(work, found, parameters)
     work.save(found)
+    if found["balance"] != before["balance"]:
+        book(work, found, found["balance"] - before["balance"], "adjustment")
     if found != before:
         work.emit_updated("customer.updated", found, before)
     return found

@@ -6,6 +6,7 @@ from ..account import copied
 from ..attributes import take, take_metadata
 from ..errors import Json, invalid, missing_parameter
 from ..listing import page
+from ..machine.checkout.sessions import is_url
 from ..objects.billing_portal import configuration, session
 from ..routing import route
 from ..work import Work
@@ -30,7 +31,13 @@ def create_configuration(work: Work, parameters: Json) -> Json:
     return made
 
 
+def check_url(url: str | None, param: str) -> None:
+    if url and not is_url(url):
+        raise invalid("Not a valid URL", param=param, code="url_invalid")
+
+
 def apply(work: Work, made: Json, wish: Json) -> None:
+    check_url(wish.get("default_return_url"), "default_return_url")
     take(made, wish, "default_return_url", "name")
     take_metadata(made, wish)
     take(made["business_profile"], wish.get("business_profile") or {}, *made["business_profile"])
@@ -110,6 +117,7 @@ def list_configurations(work: Work, parameters: Json) -> Json:
 def create_session(work: Work, parameters: Json) -> Json:
     if not parameters.get("customer"):
         raise missing_parameter("customer")
+    check_url(parameters.get("return_url"), "return_url")
     customer = work.require("customer", parameters["customer"], "customer")
     chosen = chosen_configuration(work, parameters.get("configuration"))
     flow = flow_of(work, parameters.get("flow_data"), customer["id"])
@@ -173,7 +181,9 @@ def after_completion(wish: Json | None) -> Json:
     if kind == "redirect":
         if not (wish or {}).get("redirect"):
             raise missing_parameter("flow_data[after_completion][redirect]")
-        found["redirect"] = {"return_url": (wish or {})["redirect"]["return_url"]}
+        url = (wish or {})["redirect"]["return_url"]
+        check_url(url, "flow_data[after_completion][redirect][return_url]")
+        found["redirect"] = {"return_url": url}
     if kind == "hosted_confirmation":
         found["hosted_confirmation"] = {
             "custom_message": ((wish or {}).get("hosted_confirmation") or {}).get("custom_message")
