@@ -110,7 +110,8 @@ def test_the_token_in_the_path_is_the_proof(house: House) -> None:
     assert whole["customer"] == {"type": "guest", "id": guest_id}
     for path in (f"/v1/customers/guest/{guest_id}", f"/v1/customers/guest/{OTHER_TOKEN}"):
         for tail in ("", "/items", "/items/credits", "/products"):
-            assert refused(house.get(f"{path}{tail}", key=house.publishable_key)) == (403, "not_your_customer"), tail
+            assert refused(house.get(f"{path}{tail}", key=house.publishable_key)) == (404, "claim_not_found"), tail
+            assert refused(house.get(f"{path}{tail}", key=house.token(ANNE))) == (403, "not_your_customer"), tail
     assert refused(house.post(f"{mine}/products", {"product_id": "pack"}, key=house.publishable_key)) == (
         403,
         "secret_key_required",

@@ -62,8 +62,8 @@ def found(connection: Connection, caller: Caller, named: Customer) -> Acting:
     if guest is None and caller.kind in ("secret", "customer_token"):
         guest = queries.guest(connection, caller.environment_id, named.id)
     if guest is None:
-        # Whoever may not act for guests hears that first: a name nobody has is nobody's.
-        return Acting(caller, named, Refusal("claim_not_found"))
+        # A publishable key speaks for whomever a token opens, here for nobody; others who may not act for guests hear that first.
+        return Acting(as_guest(caller, named, named.id), named, Refusal("claim_not_found"))
     if by_token is not None:
         caller = as_guest(caller, guest.customer, named.id)
     is_gone = guest.attached_to is not None and not caller.has_secret_key
