@@ -28,6 +28,7 @@ from paywright.kernel.ids import wall_ms
 from paywright.kernel.refusals import Refusal
 from paywright.ledger import actions as ledger
 from paywright.ledger.queries import customers_due
+from paywright.ledger.warning import customers_expiring, warn_of_expiry
 from paywright.outbox import commands
 from paywright.outbox.actions import lock_customers
 from paywright.outbox.delivery import is_waiting
@@ -166,6 +167,18 @@ def settle_customers(app: App, environment: Environment) -> int:
     return len({*ending, *due})
 
 
+def warn_of_expiries(app: App, environment: Environment) -> int:
+    """`item.expiring_soon`, as many hours before the loss as the environment says."""
+    until = app.now(environment.id) + environment.policy.expiring_soon_hours * 3_600_000
+    with app.database.read() as connection:
+        losing = customers_expiring(connection, environment.id, until, limit=100)
+    for customer in losing:
+        with app.work(environment.id) as work:
+            lock_customers(work, [customer])
+            warn_of_expiry(work, customer, until=until)
+    return len(losing)
+
+
 def forget_old_keys(app: App, environment: Environment) -> int:
     with app.work(environment.id) as work:
         return idempotency.forget_old(work)
@@ -178,6 +191,7 @@ JOBS: tuple[Job, ...] = (
     Job("outbox", fan_out, 1, wakes=True),
     Job("hooks", send_due, 1, wakes=True, at_once=2),
     Job("settling", settle_customers, 1),
+    Job("expiry warnings", warn_of_expiries, 10),
     Job("checkout recovery", recover_checkouts, 10),
     Job("subscription changes", recover_changes, 10),
     Job("access policy", policy.apply_due, 10),

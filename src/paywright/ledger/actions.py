@@ -108,6 +108,4 @@ def read(work: Work, customer: Customer, item_id: str) -> ItemState:
 def settle(work: Work, customer: Customer) -> None:
     """Applies everything due by now to all balances of the customer, so that pushes come on time. Reads are right without it."""
     for item_id in items_with_balance(work.connection, work.environment_id, customer.key, due_until=work.now):
-        opened = open_account(work, customer, item_id)
-        if opened.facts:
-            save(work, opened)
+        save(work, open_account(work, customer, item_id))
