@@ -1,7 +1,7 @@
 """
 `python -m bench [section …]`: measures and prints tables, keeps the numbers in `.artifacts/bench/results.json`, and draws the plot of the docs.
 
-Sections: `ledger`, `processes`, `history`, `http`; all of them by default. `--rounds` and `--seconds` say how long each contest lasts; with the
+Sections: `ledger`, `processes`, `history`, `http`, `sandbox`; all of them by default. `--rounds` and `--seconds` say how long each contest lasts; with the
 defaults everything takes about a quarter of an hour.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from bench import ledger, ledger_history, ledger_http, ledger_processes
+from bench import ledger, ledger_history, ledger_http, ledger_processes, sandbox
 from bench.field import ARTIFACTS
 from bench.plot import draw
 
@@ -20,6 +20,7 @@ SECTIONS: dict[str, Callable[..., list[Any]]] = {
     "processes": ledger_processes.run,
     "history": ledger_history.run,
     "http": ledger_http.run,
+    "sandbox": sandbox.run,
 }
 
 
