@@ -1,8 +1,8 @@
 """
 `python -m bench [section …]`: measures and prints tables, keeps the numbers in `.artifacts/bench/results.json`, and draws the plot of the docs.
 
-Sections: `ledger`, `processes`, `history`, `http`, `sandbox`; all of them by default. `--rounds` and `--seconds` say how long each contest lasts; with the
-defaults everything takes about a quarter of an hour.
+Sections: `ledger`, `processes`, `history`, `http`, `sandbox`; all of them by default. `--rounds` and `--seconds` say how long each contest lasts;
+with the defaults everything takes about a quarter of an hour.
 """
 
 import argparse
