@@ -14,11 +14,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from playwright.sync_api import ConsoleMessage, Page
+from playwright.sync_api import ConsoleMessage, Page, expect
 
 from paywright.client import Client
 from tests.browser.buyer import Buyer
 
+expect.set_options(timeout=15_000)  # A busy machine is no failure.
 PAYWRIGHT = Path(sys.executable).parent / "paywright"
 
 
