@@ -286,3 +286,54 @@ def test_down_during_a_trial_comes_when_the_trial_ends(till: StripeShop) -> None
     assert till.owned_now() == [("basic", "monthly", 1)]
     assert till.seen("basic")["subscription"]["status"] == "active"
     assert [paid for _, _, paid in till.invoices()][-1] == 1000
+
+
+def test_canceling_an_add_on_leaves_the_plan_it_was_bought_with(till: StripeShop) -> None:
+    subscription_id = till.buy("pro", "support")
+    till.advance("10d")
+    kept = done(changes.cancel(till.app, till.environment, USER, "support", at="period_end"))
+    assert kept.ends_at == instant("2027-02-01T00:00:00Z")
+    assert till.seen("pro")["ends_at"] is None
+    for _ in range(2):
+        till.sync(subscription_id)
+    assert done(changes.cancel(till.app, till.environment, USER, "support", at="period_end")).ends_at == kept.ends_at
+    assert done(changes.resume(till.app, till.environment, USER, "support")).ends_at is None
+    assert till.get(f"/v1/subscriptions/{subscription_id}")["schedule"] is None
+    done(changes.cancel(till.app, till.environment, USER, "support", at="period_end"))
+    till.advance("22d")
+    till.sync(subscription_id)
+    assert till.owned_now() == [("pro", "monthly", 1)]
+    till.advance("2h")
+    assert till.invoices() == [("paid", 2500, 2500), ("paid", 2000, 2000)]
+    assert till.get(f"/v1/subscriptions/{subscription_id}")["status"] == "active"
+
+
+def test_an_add_on_canceled_now_goes_alone_and_its_plan_takes_it_along(till: StripeShop) -> None:
+    subscription_id = till.buy("pro", "support", "desk")
+    done(changes.cancel(till.app, till.environment, USER, "desk", at="now"))
+    assert sorted(each for each, _, _ in till.owned_now() if each) == ["pro", "support"]
+    assert len(till.get(f"/v1/subscriptions/{subscription_id}")["items"]["data"]) == 2
+    ended = done(changes.cancel(till.app, till.environment, USER, "pro", at="now"))
+    assert ended.end_reason == "canceled"
+    assert till.owned_now() == []
+    assert till.get(f"/v1/subscriptions/{subscription_id}")["status"] == "canceled"
+
+
+def test_a_plan_canceled_beside_a_stranger_takes_only_its_add_ons_along(till: StripeShop) -> None:
+    subscription_id = till.buy("pro", "support", "desk")
+    done(changes.cancel(till.app, till.environment, USER, "pro", at="now"))
+    assert till.owned_now() == [("desk", "monthly", 1)]
+    found = till.get(f"/v1/subscriptions/{subscription_id}")
+    assert (found["status"], [item["price"]["unit_amount"] for item in found["items"]["data"]]) == ("active", [300])
+
+
+def test_revoking_an_add_on_leaves_the_plan_it_was_bought_with(till: StripeShop) -> None:
+    subscription_id = till.buy("pro", "support")
+    ended = done(changes.revoke(till.app, till.environment, USER, "support"))
+    assert ended.end_reason == "revoked"
+    till.sync(subscription_id)
+    assert till.owned_now() == [("pro", "monthly", 1)]
+    assert till.get(f"/v1/subscriptions/{subscription_id}")["status"] == "active"
+    done(changes.revoke(till.app, till.environment, USER, "pro"))
+    assert till.owned_now() == []
+    assert till.get(f"/v1/subscriptions/{subscription_id}")["status"] == "canceled"

@@ -21,6 +21,7 @@ from paywright.ownership.present import own_id
 from paywright.storage.work import Work
 from paywright.subscriptions import actions as subscriptions
 from paywright.subscriptions import queries
+from paywright.subscriptions.leaving import ask_to_leave, is_shared
 from paywright.subscriptions.requests import Ask, Change, carry_out, request, reworded, unanswered
 
 __all__ = ["CancelAt", "cancel", "cancel_at_stripe", "carry_out", "resume", "revoke", "unanswered"]
@@ -37,6 +38,7 @@ def cancel(
     Again answers the same; `now` after `period_end` ends it. Refuses `not_owned`, `not_a_subscription`, `product_is_default`.
     """
     changes: list[Change] = []
+    leaving: list[OwnedProduct] = []
     with app.work(environment.id) as work:
         named = _named(work, environment, customer, name)
         if isinstance(named, Refusal):
@@ -44,10 +46,14 @@ def cancel(
         if not all(owned.is_subscription for owned in named):
             return Refusal("not_a_subscription")
         for owned in named:
-            if owned.is_stripe_backed:
-                changes.extend(_ask_to_cancel(work, owned, at))
-            else:
+            if not owned.is_stripe_backed:
                 _cancel_by_the_calendar(work, environment, owned, at)
+            elif is_shared(work, owned):
+                leaving.append(owned)
+            else:
+                changes.extend(_ask_to_cancel(work, owned, at))
+    for owned in leaving:
+        changes.extend(ask_to_leave(app, environment, owned, at))
     refusal = _carry_out_all(app, environment, changes)
     return refusal or _as_it_is(app, environment, named[0])
 
@@ -78,9 +84,9 @@ def _is_scheduled(owned: OwnedProduct) -> bool:
 
 def _ask_to_resume(work: Work, owned: OwnedProduct) -> Change:
     assert owned.subscription is not None
-    schedule_id = queries.schedule_of(work.connection, work.environment_id, owned.subscription.id)
-    if owned.own_ends_at is None and schedule_id is not None:
-        return request(work, owned.subscription.id, Ask("release", object_id=schedule_id))
+    row = queries.row_of(work.connection, work.environment_id, owned.subscription.id)
+    if row is not None and row.ends_at is None and row.schedule_id is not None:
+        return request(work, owned.subscription.id, Ask("release", object_id=row.schedule_id))
     return request(work, owned.subscription.id, Ask("update", {"cancel_at_period_end": False}))
 
 
@@ -100,6 +106,7 @@ def revoke(
     `quantity` takes back so many units of one-time purchases, newest first; more than owned is `quantity_too_large`.
     """
     changes: list[Change] = []
+    leaving: list[OwnedProduct] = []
     with app.work(environment.id) as work:
         named = _named(work, environment, customer, name)
         if isinstance(named, Refusal):
@@ -111,10 +118,14 @@ def revoke(
             ownership.reduce(work, environment, one_time, quantity)
         else:
             for owned in named:
-                if owned.is_stripe_backed and owned.subscription is not None:
+                if owned.is_stripe_backed and is_shared(work, owned):
+                    leaving.append(owned)
+                elif owned.is_stripe_backed and owned.subscription is not None:
                     changes.append(request(work, owned.subscription.id, Ask("cancel")))
                 else:
                     ownership.end(work, environment, owned, "revoked")
+    for owned in leaving:
+        changes.extend(ask_to_leave(app, environment, owned, "now"))
     refusal = _carry_out_all(app, environment, changes, sync=False)
     if refusal is not None:
         return refusal

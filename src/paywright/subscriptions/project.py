@@ -56,12 +56,13 @@ def project(
     lines = lines_of(work, facts, facts.items, sold)
     held = _switched(work, environment, customer, facts, held, lines)
     by_product = {key_of(owned): owned for owned in held}
+    leaving = _leaving(work, facts, sold, lines)
     for line in lines:
         present = by_product.get(key_of(line))
         if present is None and may_begin(facts):
             present = _begin(work, environment, customer, facts, line)
         if present is not None:
-            _follow(work, environment, present, facts, past_due_since)
+            _follow(work, environment, present, facts, past_due_since, leaves=key_of(line) in leaving)
     _follow_schedule(work, environment, facts, sold)
     if not facts.has_pending_update:
         go_on_after_waiting(work, facts.id, is_made=False)
@@ -98,7 +99,7 @@ def _switched(
             after.append(ownership.switch(work, environment, owned, heir, at=_switched_at(owned, heir, work.now)))
             go_on_after_waiting(work, facts.id, is_made=True)
         elif _still_owned(work, owned):
-            ownership.end(work, environment, owned, "switched")
+            ownership.end(work, environment, owned, "canceled" if heir is None else "switched")
     return [owned for owned in after if _still_owned(work, owned)]
 
 
@@ -215,19 +216,36 @@ def undo_duplicate(work: Work, customer: Customer, facts: SubscriptionFacts, ref
     open_incident(work, "duplicate_purchase", told, customer=customer)
 
 
+def _leaving(work: Work, facts: SubscriptionFacts, sold: dict[str, SoldPrice], lines: list[ResolvedLine]) -> set[str]:
+    """Products that the next phase of the schedule takes out, with nothing in their place; add-ons that a switch drops follow their base."""
+    if facts.changes_at is None:
+        return set()
+    present = {key_of(line) for line in lines}
+    coming = {key_of(line) for line in lines_of(work, facts, facts.items_to_come, sold)}
+    return present - coming if coming and coming <= present else set()
+
+
 def _follow(
-    work: Work, environment: Environment, owned: OwnedProduct, facts: SubscriptionFacts, past_due_since: int | None
+    work: Work,
+    environment: Environment,
+    owned: OwnedProduct,
+    facts: SubscriptionFacts,
+    past_due_since: int | None,
+    *,
+    leaves: bool,
 ) -> None:
     assert owned.subscription is not None
+    ends_at = facts.changes_at if leaves and facts.ends_at is None else facts.ends_at
+    is_to_end = leaves or facts.cancel_at_period_end
     now_there = msgspec.structs.replace(
         owned.subscription,
         status=facts.status,
         current_period_end=facts.current_period_end,
-        cancel_at_period_end=facts.cancel_at_period_end,
+        cancel_at_period_end=is_to_end,
     )
     owned = ownership.refresh(work, owned, now_there)
-    if owned.own_ends_at != facts.ends_at:
-        owned = ownership.schedule_end(work, owned, facts.ends_at, cancel_at_period_end=facts.cancel_at_period_end)
+    if owned.own_ends_at != ends_at:
+        owned = ownership.schedule_end(work, owned, ends_at, cancel_at_period_end=is_to_end)
     apply_policy(work, environment, owned, facts.status, past_due_since)
 
 
