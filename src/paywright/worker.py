@@ -138,8 +138,8 @@ def recover_checkouts(app: App, environment: Environment) -> int:
     with app.database.read() as connection:
         overdue = checkout_queries.overdue(connection, environment.id, now)
     for session_id in overdue:
-        synced = checkout.sync(app, environment, session_id)
-        recovered += isinstance(synced, Refusal) or synced.status != "open"
+        ended = checkout.end_overdue(app, environment, session_id)
+        recovered += isinstance(ended, Refusal) or ended.status != "open"
     return recovered
 
 

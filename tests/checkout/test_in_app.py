@@ -15,7 +15,6 @@ from paywright.kernel.refusals import Refusal
 from paywright.ownership.model import AskedLine
 from paywright.payments import queries as payment_queries
 from tests.checkout.test_sandbox import USER, StripeShop, sandbox
-from tests.harness.shop import instant
 
 __all__ = ["sandbox"]
 
@@ -183,8 +182,17 @@ def bare(shop: StripeShop, amount: int, currency: str) -> BareIntent | Refusal:
     )
 
 
-def test_what_nobody_paid_is_found_when_its_time_is_over(shop: StripeShop) -> None:
+def test_what_nobody_paid_is_canceled_when_its_time_is_over(shop: StripeShop) -> None:
     session = opened(shop)
     with shop.app.database.read() as connection:
+        assert overdue(connection, "test", session.expires_at) == []
         assert overdue(connection, "test", session.expires_at + 1) == [session.id]
-    assert session.expires_at > instant("2026-01-01T00:00:00Z")
+    ended = checkout.end_overdue(shop.app, shop.environment, session.id)
+    assert isinstance(ended, CheckoutSession)
+    assert ended.status == "expired"
+    assert [each["status"] for each in shop.at_stripe("/v1/payment_intents")] == ["canceled"]
+
+
+def test_automatic_tax_is_passed_on(shop: StripeShop) -> None:
+    shop.opened("pack", automatic_tax=True)
+    assert [each["automatic_tax"]["enabled"] for each in shop.at_stripe("/v1/checkout/sessions")] == [True]

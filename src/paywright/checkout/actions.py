@@ -121,6 +121,14 @@ def expire(app: App, environment: Environment, session_id: str) -> CheckoutSessi
     return found
 
 
+def end_overdue(app: App, environment: Environment, session_id: str) -> CheckoutSession | Refusal:
+    """A hosted session has expired at Stripe by itself; an intent lives on until it is canceled."""
+    found = _read(app, environment, session_id)
+    if found is not None and found.is_in_app:
+        return expire(app, environment, session_id)
+    return sync(app, environment, session_id)
+
+
 def _earlier(app: App, environment: Environment, key: IdempotencyKey) -> CheckoutSession | Refusal | None:
     with app.work(environment.id) as work:
         kept = idempotency.look(work, key)
