@@ -44,9 +44,11 @@ def over_http(url: str) -> Iterator[Client]:
         yield pay
 
 
-@pytest.fixture(params=[in_process, over_http])
-def pay(request: pytest.FixtureRequest, database_url: str) -> Iterator[Surface]:
-    with request.param(database_url) as surface:
+@pytest.fixture(params=["in_process-sqlite", "in_process-postgresql", "over_http-sqlite"])
+def pay(request: pytest.FixtureRequest) -> Iterator[Surface]:
+    opened, _, kind = request.param.partition("-")
+    url = request.getfixturevalue("sqlite_url" if kind == "sqlite" else "postgres_url")
+    with (in_process if opened == "in_process" else over_http)(url) as surface:
         yield surface
 
 

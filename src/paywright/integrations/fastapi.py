@@ -11,6 +11,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -140,9 +141,14 @@ class Mounted:
     """The API as a mounted application: it routes by the path as it was sent, below the prefix."""
 
     def __init__(self, app: App, prefix: str) -> None:
-        self._app = app
+        from paywright.api.server import (
+            build,
+        )  # Late: the HTTP server's libraries are heavy, and a client's app needs none of them.
+
+        self._build = partial(build, app)
         self._prefix = prefix.encode()
-        self._built: tuple[asyncio.AbstractEventLoop, Asgi] | None = None
+        self._api = self._build()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -150,7 +156,7 @@ class Mounted:
             return
         raw_path = self._below(scope)
         inner = {**scope, "root_path": "", "raw_path": raw_path, "path": raw_path.decode("latin-1")}
-        await self._api()(inner, receive, send)
+        await self._of_this_loop()(inner, receive, send)
 
     def _below(self, scope: Scope) -> bytes:
         """`root_path` is where we are mounted; a proxy may have cut its own part off before."""
@@ -160,14 +166,13 @@ class Mounted:
                 return sent[len(prefix) :] or b"/"
         return sent
 
-    def _api(self) -> Asgi:
-        """Made for the event loop that runs; a test client may bring another one each time."""
+    def _of_this_loop(self) -> Asgi:
+        """What waits inside it belongs to one event loop; a test client may bring another one each time."""
         loop = asyncio.get_running_loop()
-        if self._built is None or self._built[0] is not loop:
-            from paywright.api.server import build
-
-            self._built = loop, build(self._app)
-        return self._built[1]
+        if self._loop is not None and self._loop is not loop:
+            self._api = self._build()
+        self._loop = loop
+        return self._api
 
 
 def _work_during_lifespan(app: Starlette, engine: App) -> None:
