@@ -1,6 +1,8 @@
 """What the frameworks share, where no server is needed."""
 
 import json
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -62,6 +64,15 @@ def test_one_open_door_is_enough() -> None:
 )
 def test_the_path_is_taken_as_it_was_sent(prefix: str, path: str, target: str | None, expected: str) -> None:
     assert path_as_sent(prefix, path, target) == expected
+
+
+def test_nobody_needs_a_framework_they_do_not_use() -> None:
+    program = (
+        "import sys, paywright.inprocess, paywright.integrations.wsgi, paywright.integrations.gating, paywright.worker\n"
+        "print(*{'fastapi', 'starlette', 'flask', 'werkzeug', 'django', 'asgiref'} & sys.modules.keys())"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == []
 
 
 def workers() -> int:
