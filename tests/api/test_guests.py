@@ -1,5 +1,6 @@
 """Guests over HTTP: rules.md 6 on guests, and the cases K8, G3 and E4."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -241,3 +242,31 @@ def test_only_a_users_account_takes_a_guests_purchases(house: House) -> None:
         403,
         "not_your_customer",
     )
+
+
+def test_one_new_token_at_once_is_one_guest(house: House) -> None:
+    start = threading.Barrier(8)
+    customers: list[dict[str, Any]] = []
+
+    def go() -> None:
+        start.wait()
+        customers.append(buy(house)["customer"])
+
+    threads = [threading.Thread(target=go) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(customers) == 8
+    assert len({each["id"] for each in customers}) == 1
+    assert state(house, TOKEN)["items"][0]["quantity"] == 800
+
+
+def test_a_guests_browser_syncs_its_own_session_only(house: House) -> None:
+    session_id = buy(house)["id"]
+    buy(house, OTHER_TOKEN)
+    path, key = f"/v1/checkout-sessions/{session_id}/sync", house.publishable_key
+    assert house.post(path, {"claim_token": TOKEN}, key=key).json()["status"] == "completed"
+    assert refused(house.post(path, {"claim_token": OTHER_TOKEN}, key=key)) == (404, "checkout_session_not_found")
+    assert refused(house.post(path, {"claim_token": TOKEN[::-1]}, key=key)) == (404, "claim_not_found")
+    assert refused(house.post(path, key=key)) == (404, "checkout_session_not_found")

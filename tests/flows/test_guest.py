@@ -23,6 +23,8 @@ def test_a_guest_pays_comes_back_and_opens_an_account(shop: Shop) -> None:
         assert session.claim_token is not None
         assert browser.get_claim(session.claim_token).state == "pending"
         shop.pay(session, email="Buyer@Example.com")
+        # What the success page calls, whether or not the webhook was faster.
+        assert browser.sync_checkout_session(session.id, claim_token=session.claim_token).payment_status == "paid"
         shop.settle()
         assert browser.get_claim(session.claim_token).state == "active"
         assert browser.guest(session.claim_token).get_item("credits").quantity == 100

@@ -49,9 +49,9 @@ class Browser:
     def open(self, url: str) -> "Browser":
         return self._read(self.http.get(url))
 
-    def send(self, form: int = 0, **changed: str) -> "Browser":
-        """The page's form of that number, with what the buyer changed. Redirects to this server are followed."""
-        wanted = self.page.forms[form]
+    def send(self, **changed: str) -> "Browser":
+        """The page's first form, with what the buyer changed. Redirects to this server are followed."""
+        wanted = self.page.forms[0]
         url = str(httpx.URL(self.url).join(wanted.action)) if wanted.action else self.url.partition("?")[0]
         return self._read(self.http.post(url, data={**wanted.fields, **changed}))
 

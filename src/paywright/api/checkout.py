@@ -152,8 +152,19 @@ def read_checkout_session(call: Call) -> Answer | Refusal:
     return found if isinstance(found, Refusal) else ok(shown(call, found))
 
 
+class Sync(Body, frozen=True, kw_only=True):
+    """`claim_token`: of the guest whose session it is, for a publishable key."""
+
+    claim_token: str | None = None
+
+
 def sync_checkout_session(call: Call) -> Answer | Refusal:
     """Asks Stripe now, and fulfils what is paid: the success page calls it and shows the truth."""
+    if call.body.claim_token is not None:
+        acts = guests.acting(call.app, call.caller, Customer("guest", call.body.claim_token))
+        if acts.refusal is not None:
+            return acts.refusal
+        call = msgspec.structs.replace(call, caller=acts.caller)
     found = found_for(call)
     if isinstance(found, Refusal):
         return found

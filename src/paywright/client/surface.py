@@ -109,9 +109,16 @@ class Surface:
         """The session as Paywright knows it."""
         return self._call("GET", f"/v1/checkout-sessions/{segment(checkout_session_id)}", model.CheckoutSession)
 
-    def sync_checkout_session(self, checkout_session_id: str) -> model.CheckoutSession:
-        """Asks Stripe now, and fulfils what is paid: call it on your success page and show what it says."""
-        return self._call("POST", f"/v1/checkout-sessions/{segment(checkout_session_id)}/sync", model.CheckoutSession)
+    def sync_checkout_session(
+        self, checkout_session_id: str, *, claim_token: str | None = None
+    ) -> model.CheckoutSession:
+        """
+        Asks Stripe now, and fulfils what is paid: call it on your success page and show what it says.
+
+        A guest's browser, with a publishable key, adds the claim token.
+        """
+        path, body = f"/v1/checkout-sessions/{segment(checkout_session_id)}/sync", {"claim_token": claim_token}
+        return self._call("POST", path, model.CheckoutSession, body=without_none(body))
 
     def expire_checkout_session(self, checkout_session_id: str) -> model.CheckoutSession:
         """Ends an open session; again answers the same. `Conflict` when it is completed."""
