@@ -1,4 +1,4 @@
-"""A shop that a buyer leaves and comes back to: any page says where one is, any POST is a webhook."""
+"""A shop that a buyer leaves and comes back to: any page says where one is unless it was given, any POST is a webhook."""
 
 import json
 import threading
@@ -11,6 +11,8 @@ class ShopFront:
     def __init__(self) -> None:
         self.told: list[str] = []
         self.asked: list[str] = []
+        self.pages: dict[str, str] = {}
+        """Path → HTML, or a script where the path ends in .js."""
         front = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -18,7 +20,8 @@ class ShopFront:
 
             def do_GET(self) -> None:
                 front.asked.append(self.path)
-                self.answer(f"<title>Shop</title><h1>Shop</h1><p id=path>{self.path}</p>".encode())
+                anywhere = f"<title>Shop</title><h1>Shop</h1><p id=path>{self.path}</p>"
+                self.answer(front.pages.get(self.path, anywhere).encode())
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -27,7 +30,8 @@ class ShopFront:
 
             def answer(self, body: bytes) -> None:
                 self.send_response(200)
-                self.send_header("Content-Type", "text/html")
+                kind = "text/javascript" if self.path.endswith(".js") else "text/html"
+                self.send_header("Content-Type", f"{kind}; charset=utf-8")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)

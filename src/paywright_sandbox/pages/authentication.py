@@ -1,12 +1,13 @@
 """`/3ds/{intent}`: the bank's page, where the buyer passes or fails the authentication."""
 
+import hmac
 from urllib.parse import urlencode, urlsplit
 
 from ..account import Account
-from ..errors import Json, invalid, no_such
+from ..errors import ApiError, Json, invalid, no_such
 from ..machine.checkout.paying import answer_bank
 from ..machine.checkout.sessions import is_url
-from ..web import WebAnswer, WebRequest, redirect
+from ..web import WebAnswer, WebRequest, json_answer, page, redirect
 from ..work import Work
 from .views import is_ours, message, money, show, text_of, view
 
@@ -35,6 +36,27 @@ async def answer(request: WebRequest) -> WebAnswer:
         if intent["status"] == "requires_action":
             answer_bank(work, intent, passes=outcome == "complete")
     return way_back(request, intent)
+
+
+@page("POST /3ds/{intent}/answer")
+async def answer_from_the_app(request: WebRequest) -> WebAnswer:
+    """For stripe.js, whose dialog asks inside the app's page: `client_secret` and `outcome`. Open to every origin, as the secret is the key."""
+    account, outcome = account_of(request), text_of(request.form, "outcome")
+    allowed = {"Access-Control-Allow-Origin": "*"}
+    try:
+        with request.engine.work(account) as work:
+            intent = intent_of(work, request)
+            if not hmac.compare_digest(
+                intent["client_secret"].encode(), text_of(request.form, "client_secret").encode()
+            ):
+                raise invalid("The client_secret does not match this intent.", param="client_secret")
+            if outcome not in ("complete", "fail"):
+                raise invalid("The outcome is `complete` or `fail`.", param="outcome")
+            if intent["status"] == "requires_action":
+                answer_bank(work, intent, passes=outcome == "complete")
+    except ApiError as refusal:
+        return json_answer(refusal.body(), refusal.status, allowed)
+    return json_answer({"id": intent["id"], "status": intent["status"]}, headers=allowed)
 
 
 def account_of(request: WebRequest) -> Account:
