@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask, Request, abort, redirect, render_template, request, session, url_for
 
 from paywright import Paywright
-from paywright.client import Client, PaymentRequired
+from paywright.client import Client, Conflict, PaymentRequired
 from paywright.client.conditions import any_of
 from paywright.client.surface import Surface
 from paywright.integrations.flask import customer, install, require_product
@@ -94,10 +94,16 @@ def sign_in() -> Any:
 
 @app.post("/join/<product_id>")
 def join(product_id: str) -> Any:
+    """A member who becomes a patron switches; nobody is ever subscribed twice."""
     back = url_for("thanks", _external=True) + "?session={CHECKOUT_SESSION_ID}"
-    return redirect(
-        customer().create_checkout_url(product_id, success_url=back, cancel_url=url_for("front", _external=True)), 303
-    )
+    try:
+        url = customer().create_checkout_url(product_id, success_url=back, cancel_url=url_for("front", _external=True))
+    except Conflict as error:
+        if error.code != "switch_required":
+            raise
+        customer().switch_subscription(error.facts["from_product_id"], product_id)
+        url = url_for("front")
+    return redirect(url, 303)
 
 
 @app.get("/thanks")
