@@ -7,7 +7,7 @@ import msgspec
 from paywright.engine.app import App
 from paywright.environments.model import Environment
 from paywright.kernel.refusals import Refusal
-from paywright.pages import links
+from paywright.pages import links, wording
 from paywright.pages.links import Pass, Purpose
 
 
@@ -53,6 +53,5 @@ def opened(asked: Asked, purpose: Purpose) -> tuple[Environment, Pass] | None:
 
 
 def refused(refusal: Refusal, return_url: str | None) -> Reply:
-    """The rules' own sentence: it is made to be shown."""
-    shown = {"tone": "kind", "title": "That is not possible", "text": refusal.message, "return_url": return_url}
+    shown = {"tone": "kind", "title": "That is not possible", "text": wording.said(refusal), "return_url": return_url}
     return Reply("outcome.html", shown, refusal.status)

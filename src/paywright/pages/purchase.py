@@ -12,7 +12,7 @@ from paywright.checkout.model import CheckoutSession
 from paywright.checkout.purchase_urls import PurchaseUrl
 from paywright.environments.model import Environment
 from paywright.kernel.refusals import Refusal
-from paywright.pages import offers
+from paywright.pages import offers, wording
 from paywright.pages.asked import OVER, Asked, Reply, opened, refused
 from paywright.storage.idempotency import idempotency_key
 
@@ -47,7 +47,7 @@ def choose(asked: Asked) -> Reply:
         return _offered(asked, environment, page, currency, "Choose how many: a whole number from 1.", 400)
     session = _start(asked, environment, page, price_id, currency, int(written))
     if isinstance(session, Refusal):
-        return _offered(asked, environment, page, currency, session.message, session.status)
+        return _offered(asked, environment, page, currency, wording.said(session), session.status)
     if earlier is not None and earlier.id != session.id and earlier.is_under_way:
         ended = actions.expire(asked.app, environment, earlier.id)
         if isinstance(ended, Refusal):  # It was paid in another window: once is enough.
@@ -118,6 +118,7 @@ def _offered(
         return Reply("outcome.html", already)
     shown = {
         "offer": offer,
+        "refused": None if offer.refusal is None else wording.said(offer.refusal),
         "chosen": asked.form.get("price_id") or next((each.price_id for each in offer.choices), None),
         "quantity": asked.form.get("quantity", "1"),
         "notice": notice,

@@ -6,6 +6,7 @@ from paywright.catalog.model import Catalog, Price, Product
 from paywright.kernel.instants import to_datetime
 from paywright.kernel.money import format_amount
 from paywright.kernel.periods import Period, parse_period
+from paywright.kernel.refusals import Refusal
 
 LOCALE = "en_US"
 
@@ -17,6 +18,30 @@ STATUSES = {
     "paused": "Paused",
     "canceled": "Ended",
 }
+
+SENTENCES = {
+    "switch_required": "You have another plan already. Change that one in your account, instead of paying for two.",
+    "line_taken": "You hold another product of this kind for good.",
+    "base_required": "This is an add-on to a plan you do not have.",
+    "purchases_blocked": "Nothing can be bought here at the moment. Try again later.",
+    "product_not_found": "This is no longer for sale.",
+    "price_not_found": "This price is no longer offered. Choose another one.",
+    "currency_not_available": "This is not sold in that currency.",
+    "amount_too_large": "That is more than one payment can be. Choose fewer.",
+    "quantity_too_large": "That is more than one purchase can hold. Choose fewer.",
+    "not_stackable": "This can be owned once only.",
+    "payment_method_required": "There is no saved card. Add one with “Change card”, and try again.",
+    "card_declined": "Your card was declined. Nothing was charged, and nothing has changed. Use another card and try again.",
+    "quote_expired": "This offer is too old, or something changed since. Look at what it costs once more.",
+    "not_owned": "You do not have this any more.",
+    "nothing_to_resume": "Nothing is scheduled that could be taken back.",
+    "checkout_required": "This plan has no payment behind it yet. Buy the other one instead.",
+}
+"""For buyers: the refusals' own sentences speak to whoever wrote the app."""
+
+
+def said(refusal: Refusal) -> str:
+    return SENTENCES.get(refusal.code, refusal.message)
 
 
 def date(instant: int) -> str:
