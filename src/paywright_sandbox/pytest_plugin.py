@@ -6,7 +6,7 @@ Fixtures for anybody's tests of anybody's billing: `pytest_plugins = ["paywright
 | `stripe_sandbox` | an account of its own for each test: address, keys, the official SDK, webhooks, faults |
 | `stripe_sandbox_env` | the same, and the environment variables an application reads |
 | `stripe_clock` | the account's clock: `now`, `advance(days=31)`, `advance(months=1)`, `to(when)`, `freeze()` |
-| `stripe_buyer` | who pays: `pay(session)`, `authenticate(intent)`, `change_card(customer, number)` |
+| `stripe_buyer` | who pays: `pay(session)`, `authenticate(intent)`; in the portal `change_card(url)`, `cancel(url)`, `resume(url)`, `switch(url, price)` |
 
 One server runs in a thread of the test process. An account's ids come from the test's name, so they are the same in every run.
 """
@@ -208,12 +208,36 @@ class StripeBuyer:
         return self.sandbox.control("POST", f"payments/{intent}/authenticate", {"outcome": outcome})
 
     def change_card(self, customer: str, number: str = "4242424242424242") -> str:
-        """A new default card; answers the payment method."""
+        """
+        A new default card; answers the payment method. `customer` is a customer's id, or the address of a portal session.
+
+        In the portal an open invoice is paid at once and 3DS is passed; by the customer's id neither happens.
+        """
+        if "/" in customer:
+            return str(self.in_portal(customer, "card", card=number, authenticate=True)["payment_method"])
         card = {"type": "card", "card[number]": number, "card[exp_month]": 12, "card[exp_year]": 2050}
         method = str(self.sandbox.form("/v1/payment_methods", card)["id"])
         self.sandbox.form(f"/v1/payment_methods/{method}/attach", {"customer": customer})
         self.sandbox.form(f"/v1/customers/{customer}", {"invoice_settings[default_payment_method]": method})
         return method
+
+    def cancel(self, portal_url: str, subscription: str | None = None, **wish: Any) -> Json:
+        """Cancels in the portal, now or at the period's end as configured; answers the subscription. `feedback=`, `comment=`."""
+        return self.in_portal(portal_url, "cancel", subscription=subscription, **wish)
+
+    def resume(self, portal_url: str, subscription: str | None = None) -> Json:
+        """Takes a scheduled cancellation back, or ends a pause."""
+        return self.in_portal(portal_url, "resume", subscription=subscription)
+
+    def switch(self, portal_url: str, price: str, quantity: int | None = None, subscription: str | None = None) -> Json:
+        """Another price, as the portal's configuration allows; answers the subscription. A decline changes nothing."""
+        return self.in_portal(portal_url, "switch", price=price, quantity=quantity, subscription=subscription)
+
+    def in_portal(self, portal_url: str, action: str, **wish: Any) -> Json:
+        """A step in the customer portal; `portal_url` is the session's `url`, or its id."""
+        session = urlsplit(portal_url).path.rpartition("/")[2]
+        given = {name: value for name, value in wish.items() if value is not None}
+        return self.sandbox.control("POST", f"portal/{session}", {"action": action, **given})
 
 
 @pytest.fixture(scope="session")

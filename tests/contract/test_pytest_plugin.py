@@ -4,7 +4,20 @@ import subprocess
 import sys
 from pathlib import Path
 
-CONFTEST = 'pytest_plugins = ["paywright_sandbox.pytest_plugin"]\n'
+CONFTEST = '''
+import sys
+
+pytest_plugins = ["paywright_sandbox.pytest_plugin"]
+
+
+def no_network(event, arguments):
+    """Whatever leaves this machine fails the test."""
+    if event == "socket.connect" and isinstance(arguments[1], tuple) and arguments[1][0] not in ("127.0.0.1", "::1"):
+        raise AssertionError(f"{arguments[1]} was asked; the network is off")
+
+
+sys.addaudithook(no_network)
+'''
 
 STORY = '''
 import json
@@ -68,6 +81,51 @@ def test_sign_up_renew_and_lapse(app, stripe_sandbox, stripe_clock, stripe_buyer
     assert "invoice.payment_failed" in app.seen
 
 
+def test_a_whole_life(app, stripe_sandbox, stripe_clock, stripe_buyer):
+    """Sign-up, renewal, decline, dunning, recovery, downgrade, refund, dispute won, cancellation."""
+    v1 = stripe_sandbox.client().v1
+    session = subscribe(stripe_sandbox, stripe_buyer)
+    product = v1.products.create({"name": "Basic"}).id
+    basic = v1.prices.create({"product": product, "currency": "usd", "unit_amount": 500, "recurring": {"interval": "month"}})
+    update = {"enabled": True, "default_allowed_updates": ["price"], "products": [{"product": product, "prices": [basic.id]}]}
+    settings = v1.billing_portal.configurations.create(
+        {"features": {
+            "subscription_update": update,
+            "subscription_cancel": {"enabled": True, "mode": "at_period_end"},
+            "payment_method_update": {"enabled": True},
+        }}
+    )
+
+    def portal():
+        wish = {"customer": session.customer, "configuration": settings.id, "return_url": "https://shop.test"}
+        return v1.billing_portal.sessions.create(wish).url
+
+    def status():
+        return v1.subscriptions.retrieve(session.subscription).status
+
+    stripe_clock.advance(months=1, hours=2)
+    assert app.seen.count("invoice.paid") == 2
+    stripe_buyer.change_card(portal(), "4000000000000341")
+    stripe_clock.advance(months=1, hours=2)
+    assert (status(), app.seen.count("invoice.payment_failed")) == ("past_due", 1)
+    stripe_buyer.change_card(portal())
+    stripe_sandbox.wait()
+    assert (status(), app.seen.count("invoice.paid")) == ("active", 3)
+    switched = stripe_buyer.switch(portal(), basic.id)
+    assert switched["items"]["data"][0]["price"]["id"] == basic.id
+    paid = v1.payment_intents.list({"customer": session.customer}).data
+    v1.refunds.create({"payment_intent": paid[0].id, "amount": 100})
+    dispute = stripe_sandbox.dispute(paid[1].id)
+    assert stripe_sandbox.resolve(dispute["id"], "won")["status"] == "won"
+    assert stripe_buyer.cancel(portal(), feedback="too_expensive")["cancel_at"]
+    assert stripe_buyer.resume(portal())["cancel_at"] is None
+    assert stripe_buyer.cancel(portal())["cancel_at"]
+    assert app.members == {session.customer}
+    stripe_clock.advance(months=1, hours=2)
+    assert app.members == set()
+    assert {"charge.refunded", "charge.dispute.funds_reinstated", "charge.dispute.closed"} <= set(app.seen)
+
+
 def test_refund_dispute_and_3ds(app, stripe_sandbox, stripe_buyer):
     v1 = stripe_sandbox.client().v1
     wish = {"amount": 500, "currency": "usd", "payment_method": "pm_card_authenticationRequired", "confirm": True}
@@ -105,9 +163,10 @@ def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_strangers_application_is_tested_through_its_life(tmp_path: Path) -> None:
-    done = run(tmp_path)
+    """In two processes at once, as pytest-xdist has it."""
+    done = run(tmp_path, "-n", "2")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "4 passed" in done.stdout
+    assert "5 passed" in done.stdout
 
 
 def test_ids_are_the_same_in_every_run(tmp_path: Path) -> None:
