@@ -389,6 +389,9 @@ def test_inline_subscriptions_are_owned_renewed_and_ended_like_others(till: Stri
     assert till.units(USER) == 114
     name = next(each.id for each in till.owned(USER) if each.product.display_name == "Small")
     done(changes.cancel(till.app, till.environment, USER, name, at="now"))
+    assert sorted(each.display_name for each in owned_products(till)) == ["Large", "pro"]
+    till.app.gateway(till.environment).delete(f"/v1/subscriptions/{subscription_id}")
+    till.sync(subscription_id)
     assert owned_products(till) == []
     assert told(till).count("product.ended") == 3
 
