@@ -278,6 +278,9 @@ class Session:
         self._database = database
         self.connection = sqlite3.connect(database.url.database, check_same_thread=False, cached_statements=128)
         prepare_sqlite(self.connection)
+        # A batch touches more pages than the usual thousand: moving them into the database after each would write everything twice.
+        self.connection.execute("PRAGMA wal_autocheckpoint=8000")
+        self.connection.execute("PRAGMA cache_size=-32000")
         if busy_timeout_ms is not None:
             self.connection.execute(f"PRAGMA busy_timeout={busy_timeout_ms}")
 
