@@ -6,7 +6,7 @@ Fixtures for anybody's tests of anybody's billing: `pytest_plugins = ["paywright
 | `stripe_sandbox` | an account of its own for each test: address, keys, the official SDK, webhooks, faults |
 | `stripe_sandbox_env` | the same, and the environment variables an application reads |
 | `stripe_clock` | the account's clock: `now`, `advance(days=31)`, `advance(months=1)`, `to(when)`, `freeze()` |
-| `stripe_buyer` | who pays: `pay(session)`, `authenticate(intent)`; in the portal `change_card(url)`, `cancel(url)`, `resume(url)`, `switch(url, price)` |
+| `stripe_buyer` | `pay(session)`, `authenticate(intent)`; in the portal `change_card(url)`, `cancel(url)`, `resume(url)`, `switch(url, price)` |
 
 One server runs in a thread of the test process. An account's ids come from the test's name, so they are the same in every run.
 """
