@@ -17,6 +17,8 @@ import msgspec
 
 from bench.shown import Row, table
 from paywright_sandbox import Sandbox
+from paywright_sandbox.engine import Engine
+from paywright_sandbox.machine import customers
 from paywright_sandbox.store import Store
 from tests.contract.shop import Listener, Shop
 
@@ -115,23 +117,26 @@ def a_year(sandbox: Sandbox) -> float:
         made = v1.subscriptions.create(
             {"customer": customer, "items": [{"price": prices[0]}], "default_payment_method": good}
         )
-        shop.advance("92d")
+        shop.advance("65d")
         bad = v1.payment_methods.attach(CARD_THAT_FAILS, {"customer": customer}).id
         v1.subscriptions.update(made.id, {"default_payment_method": bad})
-        shop.advance("31d")
+        # The third renewal fails, and not for so long that it is given up.
+        shop.advance("28d")
         v1.subscriptions.update(made.id, {"default_payment_method": good})
-        shop.advance("31d")
+        shop.advance("10d")
         item = made["items"].data[0].id
         v1.subscriptions.update(
             made.id, {"items": [{"id": item, "price": prices[1]}], "proration_behavior": "always_invoice"}
         )
-        shop.advance("212d")
+        shop.advance("263d")
         shop.control("POST", "deliveries/settle", {})
         took = time.perf_counter() - start
+        invoices = v1.invoices.list({"limit": 100}).data
         told = listener.types()
-        assert told.count("invoice.paid") == 14, told.count("invoice.paid")
+        assert [each.status for each in invoices] == ["paid"] * 14, [each.status for each in invoices]
+        assert told.count("invoice.paid") == 14
         assert "invoice.payment_failed" in told
-        assert len(told) == len(shop.event_objects()), "an event did not arrive"
+        assert len(told) == len([each for each in shop.event_objects() if each["created"]])
         return took
 
 
@@ -146,12 +151,15 @@ def memory() -> list[Figure]:
 
 
 def restart() -> list[Figure]:
-    """From an SQLite file with ten thousand customers and their events."""
+    """From an SQLite file with as many customers."""
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "sandbox.db")
-        with Sandbox(path=path, seed=1) as first, Shop(first.url, first.secret_key) as shop:
-            for number in range(OBJECTS // 10):
-                shop.http.post("/v1/customers", data={"email": f"{number}@example.com"})
+        engine = Engine(Store(path, "bench"))
+        for _ in range(OBJECTS // 1000):
+            with engine.work(engine.store.default) as work:
+                for number in range(1000):
+                    customers.create(work, {"email": f"{number}@example.com"})
+        engine.store.close()
         start = time.perf_counter()
         Store(path, None).close()
-        return [Figure(f"restart with {OBJECTS // 10:,} customers", time.perf_counter() - start, "s")]
+        return [Figure(f"restart, {OBJECTS:,} customers", time.perf_counter() - start, "s")]
