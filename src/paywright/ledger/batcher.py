@@ -15,7 +15,7 @@ from paywright.engine.app import App
 from paywright.kernel.refusals import Refusal
 from paywright.ledger import postgres, sqlite
 from paywright.ledger.alone import run_alone
-from paywright.ledger.calls import BATCH_MAX, WAITING_MAX, BatchFailed, Call, ConnectionLost, without_twins
+from paywright.ledger.calls import BATCH_MAX, WAITING_MAX, BatchFailed, Call, ConnectionLost, Held, without_twins
 from paywright.ledger.model import Answer, ItemState
 
 LANES = {"postgresql": 2, "sqlite": 1}
@@ -23,7 +23,7 @@ LANES = {"postgresql": 2, "sqlite": 1}
 
 READERS_MAX = 4
 
-RunBatch = Callable[[str, list[Call]], list[Answer | None]]
+RunBatch = Callable[[str, list[Call]], list[Answer | Held | None]]
 
 
 class Waiter:
@@ -114,7 +114,8 @@ class Lane:
                 call.error = error
             return
         for call, outcome in zip(first, outcomes, strict=True):
-            call.answer, call.entry_id = outcome, None
+            call.is_held = isinstance(outcome, Held)
+            call.answer, call.entry_id = None if isinstance(outcome, Held) else outcome, None
 
 
 class Batcher:
@@ -123,11 +124,15 @@ class Batcher:
     def __init__(self, app: App) -> None:
         self._app = app
         self.lanes = [Lane(self._runner()) for _ in range(LANES[app.database.dialect])]
+        # Whose customer another process holds waits here, with others like it, and keeps nobody else.
+        self._waiting_lane = Lane(self._runner(waits=True))
         self._closers: list[Callable[[], None]] = []
 
     def do(self, environment_id: str, call: Call) -> Answer:
         lane = self.lanes[hash(call.customer) % len(self.lanes)]
         if not lane.submit(environment_id, call):
+            return Answer(Refusal("unavailable"))
+        if call.is_held and not self._waiting_lane.submit(environment_id, call):
             return Answer(Refusal("unavailable"))
         if call.error is not None:
             raise call.error
@@ -137,24 +142,24 @@ class Batcher:
         for close in self._closers:
             close()
 
-    def _runner(self) -> RunBatch:
-        return self._on_postgres() if self._app.database.dialect == "postgresql" else self._on_sqlite()
+    def _runner(self, *, waits: bool = False) -> RunBatch:
+        return self._on_postgres(waits) if self._app.database.dialect == "postgresql" else self._on_sqlite()
 
-    def _on_postgres(self) -> RunBatch:
+    def _on_postgres(self, waits: bool) -> RunBatch:
         app, kept = self._app, list[postgres.Session]()
 
-        def run(environment_id: str, calls: list[Call]) -> list[Answer | None]:
+        def run(environment_id: str, calls: list[Call]) -> list[Answer | Held | None]:
             if not kept:
                 kept.append(postgres.Session(app.database))
                 self._closers.append(kept[0].close)
-            return kept[0].run(environment_id, app.wall(), calls)
+            return kept[0].run(environment_id, app.wall(), calls, waits=waits)
 
         return run
 
     def _on_sqlite(self) -> RunBatch:
         app, kept = self._app, list[sqlite.Session]()
 
-        def run(environment_id: str, calls: list[Call]) -> list[Answer | None]:
+        def run(environment_id: str, calls: list[Call]) -> list[Answer | Held | None]:
             if not kept:
                 kept.append(sqlite.Session(app.database))
                 self._closers.append(kept[0].close)

@@ -33,6 +33,14 @@ class Call(msgspec.Struct):
     answer: Answer | None = None
     error: BaseException | None = None
     entry_id: str | None = None
+    is_held: bool = False
+
+
+class Held(msgspec.Struct, frozen=True):
+    """Instead of an answer: somebody else held the customer's row. The call goes into a batch that waits for it."""
+
+
+HELD = Held()
 
 
 class BatchFailed(Exception):

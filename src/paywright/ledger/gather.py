@@ -9,7 +9,6 @@ takes time, in a thread.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from psycopg import pq
@@ -18,89 +17,17 @@ from paywright.engine.app import App
 from paywright.kernel import faults
 from paywright.kernel.refusals import Refusal
 from paywright.ledger import postgres, sqlite
-from paywright.ledger.calls import BATCH_MAX, WAITING_MAX, BatchFailed, Call, ConnectionLost, without_twins
-from paywright.ledger.model import Answer, ItemState
+from paywright.ledger.calls import BATCH_MAX, WAITING_MAX, BatchFailed, Call, ConnectionLost, Held, without_twins
+from paywright.ledger.link import Link, result_of
+from paywright.ledger.model import Answer
+from paywright.ledger.reads import Reads
 
 WRITE_LANES = 2
 SQLITE_BATCH_MAX = 256
 """Its statements hold up the loop, about 20 microseconds each."""
 
 Waiting = asyncio.Future[Answer | None]
-Outcomes = list[Answer | None]
-
-
-class Link:
-    """A libpq connection in an event loop: one statement at a time, its result handed to a callback."""
-
-    def __init__(self, app: App, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._session = postgres.Session(app.database)
-        self._pgconn: pq.abc.PGconn | None = None
-        self._socket = -1
-        self._done: Callable[[pq.abc.PGconn | None, BaseException | None], None] | None = None
-
-    async def connect(self, threads: ThreadPoolExecutor) -> None:
-        if self._pgconn is None:
-            self._pgconn = await self._loop.run_in_executor(threads, self._session.pgconn)
-            self._pgconn.nonblocking = 1
-            self._socket = self._pgconn.socket  # libpq forgets it when the connection is lost.
-            self._loop.add_reader(self._socket, self._readable)
-
-    @property
-    def is_connected(self) -> bool:
-        return self._pgconn is not None
-
-    def send(
-        self,
-        name: bytes,
-        parameters: list[bytes | None],
-        done: Callable[[pq.abc.PGconn | None, BaseException | None], None],
-    ) -> None:
-        assert self._pgconn is not None
-        self._done = done
-        try:
-            self._pgconn.send_query_prepared(name, parameters)
-            self._flush()
-        except Exception as error:  # noqa: BLE001 - whatever libpq says, the link is of no use any more.
-            self._lose(error)
-
-    def _flush(self) -> None:
-        assert self._pgconn is not None
-        if self._pgconn.flush():
-            self._loop.add_writer(self._socket, self._writable)
-
-    def _writable(self) -> None:
-        assert self._pgconn is not None
-        try:
-            if not self._pgconn.flush():
-                self._loop.remove_writer(self._socket)
-        except Exception as error:  # noqa: BLE001
-            self._lose(error)
-
-    def _readable(self) -> None:
-        assert self._pgconn is not None
-        try:
-            self._pgconn.consume_input()
-            if self._pgconn.is_busy() or self._done is None:
-                return
-        except Exception as error:  # noqa: BLE001
-            self._lose(error)
-            return
-        done, self._done = self._done, None
-        done(self._pgconn, None)
-
-    def _lose(self, error: BaseException) -> None:
-        self.close()
-        done, self._done = self._done, None
-        if done is not None:
-            done(None, ConnectionLost(str(error)))
-
-    def close(self) -> None:
-        if self._pgconn is not None:
-            self._loop.remove_reader(self._socket)
-            self._loop.remove_writer(self._socket)
-            self._pgconn = None
-        self._session.close()
+Outcomes = list[Answer | Held | None]
 
 
 class Lane:
@@ -110,19 +37,24 @@ class Lane:
         self._app, self._loop, self._threads = app, loop, threads
         self._waiting: deque[tuple[str, Call]] = deque()
         self._is_busy = False
+        self.waiting_lane: Lane | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def submit(self, environment_id: str, call: Call) -> Waiting | None:
         """None: too many wait already. The future's result is None where the call is to be run alone."""
-        if len(self._waiting) >= WAITING_MAX:
-            return None
         future: Waiting = self._loop.create_future()
         call.waiter = future
+        return future if self.take_over(environment_id, call) else None
+
+    def take_over(self, environment_id: str, call: Call) -> bool:
+        """Queues a call whose future exists already."""
+        if len(self._waiting) >= WAITING_MAX:
+            return False
         self._waiting.append((environment_id, call))
         if not self._is_busy:
             self._is_busy = True
             self._loop.call_soon(self._start)
-        return future
+        return True
 
     def _start(self) -> None:
         if not self._waiting:
@@ -148,12 +80,17 @@ class Lane:
     def _run(self, environment_id: str, calls: list[Call]) -> None:
         raise NotImplementedError
 
-    def _ended(self, calls: list[Call], outcomes: Outcomes | None, error: BaseException | None) -> None:
+    def _ended(
+        self, environment_id: str, calls: list[Call], outcomes: Outcomes | None, error: BaseException | None
+    ) -> None:
         """Everybody hears, then the next batch starts."""
         if outcomes is not None:
             for call, outcome in zip(calls, outcomes, strict=True):
                 call.entry_id = None
-                _settle(call, outcome)
+                if isinstance(outcome, Held):
+                    self._wait_elsewhere(environment_id, call)
+                else:
+                    _settle(call, outcome)
         elif isinstance(error, BatchFailed):
             for call in calls:
                 call.entry_id = None
@@ -162,6 +99,11 @@ class Lane:
             for call in calls:
                 _settle(call, None, None if isinstance(error, ConnectionLost) else error)
         self._start()
+
+    def _wait_elsewhere(self, environment_id: str, call: Call) -> None:
+        """Into the batches that wait for locks; alone, where there are none."""
+        if self.waiting_lane is None or not self.waiting_lane.take_over(environment_id, call):
+            _settle(call, None)
 
     def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
@@ -183,9 +125,13 @@ def _settle(call: Call, outcome: Answer | None, error: BaseException | None = No
 
 
 class PostgresLane(Lane):
-    def __init__(self, app: App, loop: asyncio.AbstractEventLoop, threads: ThreadPoolExecutor) -> None:
+    """`waits`: its batches wait for customers that somebody else holds, where those of the other lanes leave such calls out."""
+
+    def __init__(
+        self, app: App, loop: asyncio.AbstractEventLoop, threads: ThreadPoolExecutor, *, waits: bool = False
+    ) -> None:
         super().__init__(app, loop, threads)
-        self._link = Link(app, loop)
+        self._link, self._waits = Link(app, loop), waits
 
     def _run(self, environment_id: str, calls: list[Call]) -> None:
         if self._link.is_connected:
@@ -197,15 +143,15 @@ class PostgresLane(Lane):
         try:
             await self._link.connect(self._threads)
         except BatchFailed as error:
-            self._ended(calls, None, error)
+            self._ended(environment_id, calls, None, error)
         else:
             self._send(environment_id, calls)
 
     def _send(self, environment_id: str, calls: list[Call]) -> None:
         try:
-            batch = postgres.Batch(environment_id, self._app.wall(), calls)
+            batch = postgres.Batch(environment_id, self._app.wall(), calls, waits=self._waits)
         except BatchFailed as error:
-            self._ended(calls, None, error)
+            self._ended(environment_id, calls, None, error)
             return
 
         def done(pgconn: pq.abc.PGconn | None, error: BaseException | None) -> None:
@@ -213,12 +159,12 @@ class PostgresLane(Lane):
             outcomes: Outcomes | None = None
             if pgconn is not None:
                 try:
-                    outcomes = batch.outcomes(pgconn, _result(pgconn))
+                    outcomes = batch.outcomes(pgconn, result_of(pgconn))
                 except (BatchFailed, ConnectionLost) as failed:
                     error = failed
                     if isinstance(failed, ConnectionLost):
                         self._link.close()
-            self._ended(batch.calls, outcomes, error)
+            self._ended(environment_id, batch.calls, outcomes, error)
 
         faults.point("statement ledger batch")
         self._link.send(batch.statement, batch.parameters, done)
@@ -226,14 +172,6 @@ class PostgresLane(Lane):
     def close(self) -> None:
         super().close()
         self._link.close()
-
-
-def _result(pgconn: pq.abc.PGconn) -> pq.abc.PGresult | None:
-    """The statement's result. libpq ends each statement with an empty one."""
-    result = pgconn.get_result()
-    while result is not None and pgconn.get_result() is not None:
-        pass
-    return result
 
 
 class SqliteLane(Lane):
@@ -261,85 +199,11 @@ class SqliteLane(Lane):
             outcomes, failed = None, error
         finally:
             writer.release()
-        self._ended(calls, outcomes, failed)
+        self._ended(environment_id, calls, outcomes, failed)
 
     def close(self) -> None:
         super().close()
         self._session.close()
-
-
-class Reads:
-    """Item reads of one loop. On PostgreSQL those made in one turn are one query; on SQLite a read is shorter than any hand-over."""
-
-    def __init__(self, app: App, loop: asyncio.AbstractEventLoop, threads: ThreadPoolExecutor) -> None:
-        self._app, self._loop, self._threads = app, loop, threads
-        self._link = Link(app, loop) if app.database.dialect == "postgresql" else None
-        self._session = None if self._link else sqlite.Session(app.database)
-        self._waiting: deque[tuple[str, str, str, asyncio.Future[ItemState | None]]] = deque()
-        self._is_busy = False
-        self._task: asyncio.Task[None] | None = None
-
-    def read(
-        self, environment_id: str, customer: str, item_id: str
-    ) -> "asyncio.Future[ItemState | None] | ItemState | None":
-        """The state, or a future of it; None in either: something is due, read this one by the rules."""
-        if self._session is not None:
-            return self._session.read(environment_id, self._app.wall(), customer, item_id)
-        future: asyncio.Future[ItemState | None] = self._loop.create_future()
-        if len(self._waiting) >= WAITING_MAX:
-            future.set_result(None)
-            return future
-        self._waiting.append((environment_id, customer, item_id, future))
-        if not self._is_busy:
-            self._is_busy = True
-            self._loop.call_soon(self._start)
-        return future
-
-    def _start(self) -> None:
-        if not self._waiting:
-            self._is_busy = False
-            return
-        assert self._link is not None
-        if not self._link.is_connected:
-            self._task = self._loop.create_task(self._connect(self._link))
-            return
-        environment_id, asked = self._waiting[0][0], list[tuple[str, str, str, asyncio.Future[ItemState | None]]]()
-        while self._waiting and len(asked) < BATCH_MAX and self._waiting[0][0] == environment_id:
-            asked.append(self._waiting.popleft())
-        wanted = [(customer, item_id) for _, customer, item_id, _ in asked]
-
-        def done(pgconn: pq.abc.PGconn | None, _error: BaseException | None) -> None:
-            states: list[ItemState | None] = [None] * len(asked)
-            if pgconn is not None:
-                try:
-                    states = postgres.read_states(pgconn, _result(pgconn), wanted)
-                except (BatchFailed, ConnectionLost):
-                    self._lost()
-            for (_, _, _, future), state in zip(asked, states, strict=True):
-                if not future.done():
-                    future.set_result(state)
-            self._start()
-
-        parameters = postgres.read_parameters(environment_id, self._app.wall(), wanted)
-        self._link.send(postgres.READ, parameters, done)
-
-    async def _connect(self, link: Link) -> None:
-        try:
-            await link.connect(self._threads)
-        except BatchFailed:
-            while self._waiting:
-                self._waiting.popleft()[3].set_result(None)
-        self._start()
-
-    def _lost(self) -> None:
-        if self._link is not None:
-            self._link.close()
-
-    def close(self) -> None:
-        if self._link is not None:
-            self._link.close()
-        if self._session is not None:
-            self._session.close()
 
 
 class Group:
@@ -349,13 +213,20 @@ class Group:
         self.threads = ThreadPoolExecutor(8, thread_name_prefix="paywright-ledger")
         kind, number = (PostgresLane, WRITE_LANES) if app.database.dialect == "postgresql" else (SqliteLane, 1)
         self._lanes: list[Lane] = [kind(app, loop, self.threads) for _ in range(number)]
+        if app.database.dialect == "postgresql":
+            waiting = PostgresLane(app, loop, self.threads, waits=True)
+            for lane in self._lanes:
+                lane.waiting_lane = waiting
+            self._lanes_closed_with: list[Lane] = [*self._lanes, waiting]
+        else:
+            self._lanes_closed_with = self._lanes
         self.reads = Reads(app, loop, self.threads)
 
     def submit(self, environment_id: str, call: Call) -> Waiting | None:
         return self._lanes[hash(call.customer) % len(self._lanes)].submit(environment_id, call)
 
     def close(self) -> None:
-        for lane in self._lanes:
+        for lane in self._lanes_closed_with:
             lane.close()
         self.reads.close()
         self.threads.shutdown(wait=False)

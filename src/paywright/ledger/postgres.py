@@ -15,7 +15,7 @@ from psycopg import pq
 from paywright.kernel import faults
 from paywright.kernel.ids import new_id
 from paywright.kernel.refusals import Refusal
-from paywright.ledger.calls import BatchFailed, Call, ConnectionLost, answer_of, in_account_order, laid
+from paywright.ledger.calls import HELD, BatchFailed, Call, ConnectionLost, Held, answer_of, in_account_order, laid
 from paywright.ledger.model import Answer, Expiring, ItemState
 from paywright.storage.database import LOCK_TIMEOUT_MS, Database
 
@@ -24,7 +24,7 @@ CALL = b"paywright_call"
 READ = b"paywright_read"
 _STATEMENTS = {
     BATCH: b"SELECT now, codes, balances_after, spents_after, paids, helds, carrieds, versions, pending FROM paywright_ledger_batch"
-    b"($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18)",
+    b"($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19)",
     CALL: b"SELECT now, code, balance_after, spent_after, paid, held, carried, version, pending FROM paywright_ledger_call"
     b"($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)",
     READ: b"SELECT paywright_ledger_read($1,$2,$3,$4)",
@@ -48,16 +48,16 @@ def _checked(pgconn: pq.abc.PGconn, result: pq.abc.PGresult | None) -> pq.abc.PG
 class Batch:
     """One batch on its way: `parameters` for the statement, then `outcomes` of its result."""
 
-    def __init__(self, environment_id: str, wall: int, calls: list[Call]) -> None:
-        self.calls = calls
+    def __init__(self, environment_id: str, wall: int, calls: list[Call], *, waits: bool = False) -> None:
+        self.calls, self._waits = calls, waits
         calls.sort(key=in_account_order)
         self.id = new_id("e")[2:-4]
         for number, call in enumerate(calls, 1):
             call.entry_id = f"ent_{self.id}{number * 2:04x}"
-        self.statement = CALL if len(calls) == 1 else BATCH
+        self.statement = CALL if len(calls) == 1 and not waits else BATCH
         try:
             self.parameters = (
-                self._single(environment_id, wall) if len(calls) == 1 else self._parameters(environment_id, wall)
+                self._single(environment_id, wall) if self.statement is CALL else self._parameters(environment_id, wall)
             )
         except ValueError as error:  # Text that has no UTF-8 form.
             raise BatchFailed(str(error)) from error
@@ -120,10 +120,11 @@ class Batch:
             _hashes([None if key is None else key.fingerprint for key in keys]) if has_keys else None,
             _texts_if_any([call.note for call in calls]),
             _texts_if_any([call.actor for call in calls]),
+            b"1" if self._waits else b"0",
         ]
 
-    def outcomes(self, pgconn: pq.abc.PGconn, result: pq.abc.PGresult | None) -> list[Answer | None]:
-        """One per call, in the order of `calls`; None where the call was not done and must run alone."""
+    def outcomes(self, pgconn: pq.abc.PGconn, result: pq.abc.PGresult | None) -> list[Answer | Held | None]:
+        """One per call, in the order of `calls`; None where it was not done and must run alone, `HELD` where it must wait for somebody."""
         checked = _checked(pgconn, result)
         if self.statement is CALL:
             columns = [[int(checked.get_value(0, column) or 0)] for column in range(1, 8)]
@@ -145,7 +146,7 @@ class Batch:
         version: int,
         *,
         pending: dict[int, list[tuple[int, int]]],
-    ) -> Answer | None:
+    ) -> Answer | Held | None:
         call = self.calls[number]
         if code == 0:
             lost_then: tuple[Expiring, ...] = ()
@@ -158,7 +159,9 @@ class Batch:
             return answer_of(call, balance, held, version, lost_then)
         if code == 1:
             return Answer(Refusal("insufficient_quantity", {"requested": -call.delta, "available": balance - held}))
-        return Answer(Refusal("balance_out_of_range")) if code == 2 else None
+        if code == 2:
+            return Answer(Refusal("balance_out_of_range"))
+        return HELD if code == 5 else None
 
 
 def _pending(said: bytes) -> dict[int, list[tuple[int, int]]]:
@@ -194,10 +197,12 @@ class Session:
             raise
         return connection
 
-    def run(self, environment_id: str, wall: int, calls: list[Call]) -> list[Answer | None]:
+    def run(
+        self, environment_id: str, wall: int, calls: list[Call], *, waits: bool = False
+    ) -> list[Answer | Held | None]:
         """One batch, waited for. Sorts `calls`; outcomes are in their new order."""
         pgconn = self.pgconn()
-        batch = Batch(environment_id, wall, calls)
+        batch = Batch(environment_id, wall, calls, waits=waits)
         faults.point("statement ledger batch")
         try:
             result = pgconn.exec_prepared(batch.statement, batch.parameters)  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from paywright.kernel.ids import new_id
 from paywright.kernel.model import QUANTITY_MAX
 from paywright.kernel.refusals import Refusal
 from paywright.ledger.account import FOREVER
-from paywright.ledger.calls import BatchFailed, Call, answer_of, in_account_order, laid
+from paywright.ledger.calls import BatchFailed, Call, Held, answer_of, in_account_order, laid
 from paywright.ledger.model import NEVER, Answer, ItemState
 from paywright.ledger.rules import SPENT_MAX
 from paywright.storage.database import Database, prepare_sqlite
@@ -135,11 +135,11 @@ class Batch:
                     ).fetchall()
         return found
 
-    def write(self) -> list[Answer | None]:
+    def write(self) -> list[Answer | Held | None]:
         """One outcome per call; None: not done, run it alone."""
         taken = self._claim_keys()
         touched: dict[tuple[str, str], _Balance] = {}
-        answers: list[Answer | None] = []
+        answers: list[Answer | Held | None] = []
         for number, call in enumerate(self.calls, 1):
             balance = self.balances.get((call.customer, call.item_id))
             if number in taken:
@@ -284,14 +284,14 @@ class Session:
         if busy_timeout_ms is not None:
             self.connection.execute(f"PRAGMA busy_timeout={busy_timeout_ms}")
 
-    def run(self, environment_id: str, wall: int, calls: list[Call]) -> list[Answer | None]:
+    def run(self, environment_id: str, wall: int, calls: list[Call]) -> list[Answer | Held | None]:
         """One batch, on disk when this returns. Sorts `calls`; outcomes are in their new order."""
         with self._database.writer:
             outcomes = self.write(environment_id, wall, calls)
             self.commit()
         return outcomes
 
-    def write(self, environment_id: str, wall: int, calls: list[Call]) -> list[Answer | None]:
+    def write(self, environment_id: str, wall: int, calls: list[Call]) -> list[Answer | Held | None]:
         """All of a batch but the commit; whoever calls this holds `database.writer`. Raises `BatchFailed` after undoing everything."""
         try:
             faults.point("statement ledger batch")

@@ -7,8 +7,8 @@
 -- balance the nth is, `call_account` which balance the nth call moves. Locks are taken in one order everywhere: idempotency keys, customers (each
 -- sorted); a balance is protected by its customer's row. Whoever is locked by somebody else is left out and comes back as not done.
 --
--- `codes`: 0 done; 1 insufficient_quantity; 2 balance_out_of_range; 3 not done, run it alone: the balance is new, something is due, or the row is
--- locked; 4 not done, its idempotency key stands already.
+-- `codes`: 0 done; 1 insufficient_quantity; 2 balance_out_of_range; 3 not done, run it alone: the balance is new or something is due; 4 not done,
+-- its idempotency key stands already; 5 not done, somebody else holds the customer: send it again in a batch that waits (`waits` 1).
 CREATE FUNCTION paywright_ledger_batch(
     p_environment text,
     p_wall bigint,
@@ -28,6 +28,7 @@ CREATE FUNCTION paywright_ledger_batch(
     p_fingerprints bytea[],
     p_notes text[],
     p_actors text[],
+    p_waits int,
     OUT now bigint,
     OUT codes bigint[],
     OUT balances_after bigint[],
@@ -47,6 +48,7 @@ DECLARE
     v_keys int := 0;
     v_version bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(p_owners)]);
     v_sequence bigint[] := v_version;
+    v_held int[] := array_fill(0, ARRAY[cardinality(p_owners)]);
     v_row_id tid[] := array_fill(NULL::tid, ARRAY[cardinality(p_owners)]);
     v_changes text[] := array_fill(''::text, ARRAY[cardinality(p_owners)]);
     b_row_id tid[] := array_fill(NULL::tid, ARRAY[cardinality(p_account_items)]);
@@ -123,6 +125,13 @@ BEGIN
     SELECT c.defaults_version INTO v_defaults FROM catalogs c WHERE c.environment_id = p_environment;
     v_defaults := coalesce(v_defaults, 0);
 
+    IF p_waits = 1 THEN
+        PERFORM 1
+        FROM unnest(p_owners) WITH ORDINALITY AS o (customer, ord)
+        CROSS JOIN LATERAL (
+            SELECT 1 FROM customers x WHERE x.environment_id = p_environment AND x.customer = o.customer FOR UPDATE
+        ) c;
+    END IF;
     FOR v_row IN
         SELECT o.ord::int AS ord, c.row_id, c.version, c.next_sequence, c.defaults_version
         FROM unnest(p_owners) WITH ORDINALITY AS o (customer, ord)
@@ -132,6 +141,7 @@ BEGIN
             FOR UPDATE SKIP LOCKED
         ) c
     LOOP
+        v_held[v_row.ord] := 1;
         IF v_row.defaults_version = v_defaults THEN
             v_row_id[v_row.ord] := v_row.row_id;
             v_version[v_row.ord] := v_row.version;
@@ -151,6 +161,9 @@ BEGIN
         IF v_version[v_owner] IS NULL OR v_account.balance IS NULL OR v_at >= v_account.next_due THEN
             v_undone := v_keys > 0;
             WHILE i <= n AND p_call_account[i] = v_account.ord LOOP
+                IF codes[i] = 3 AND v_held[v_owner] = 0 AND v_account.balance IS NOT NULL THEN
+                    codes[i] := 5;
+                END IF;
                 i := i + 1;
             END LOOP;
             CONTINUE;
@@ -291,7 +304,7 @@ BEGIN
     IF v_undone THEN
         FOR i IN 1 .. n LOOP
             CONTINUE WHEN codes[i] IN (0, 4) OR p_key_hashes[i] IS NULL;
-            IF codes[i] = 3 THEN
+            IF codes[i] IN (3, 5) THEN
                 DELETE FROM idempotency_keys s
                 WHERE s.environment_id = p_environment AND s.caller = p_callers[i] AND s.key_hash = p_key_hashes[i];
             ELSE

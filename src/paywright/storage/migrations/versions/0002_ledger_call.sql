@@ -1,7 +1,7 @@
 -- The single-call form of paywright_ledger_batch, for a caller who is alone: the same decisions and rows in as few statements as there can be.
 --
 -- Lock and balance are read by one statement. Should somebody else have committed between its snapshot and its lock, the balance it read is an old
--- row version, the update finds nothing, and the call is reported as not done.
+-- row version, the update finds nothing, and the call is reported as not done because somebody else was there.
 CREATE FUNCTION paywright_ledger_call(
     p_environment text,
     p_wall bigint,
@@ -102,13 +102,18 @@ BEGIN
             SET balance = balance_after, spent = spent_after, live = v_live, entries = v.entries + 1, at = v.t, next_due = v_due
             WHERE b.ctid = v.balance_row AND b.entries = v.entries;
             IF NOT FOUND THEN
-                code := 3;
+                code := 5;
             END IF;
+        END IF;
+    ELSIF v.balance IS NULL THEN
+        PERFORM 1 FROM balances x WHERE x.environment_id = p_environment AND x.customer = p_customer AND x.item_id = p_item;
+        IF FOUND THEN
+            code := 5;
         END IF;
     END IF;
 
     IF code <> 0 THEN
-        IF p_key_hash IS NOT NULL AND code = 3 THEN
+        IF p_key_hash IS NOT NULL AND code IN (3, 5) THEN
             DELETE FROM idempotency_keys s WHERE s.environment_id = p_environment AND s.caller = p_caller AND s.key_hash = p_key_hash;
         ELSIF p_key_hash IS NOT NULL THEN
             UPDATE idempotency_keys s
