@@ -64,8 +64,8 @@ def _pgbench(url: str, callers: int, is_hot: bool, seconds: float) -> list[float
     found = re.search(r'STATEMENT = """\n(.*?)"""', source, re.DOTALL)
     assert found is not None
     values = {
-        "$1": "('user:u_' || :who)",
-        "$2": "sha256((random()::text || :who)::bytea)",
+        "$1": "('user:u_' || (:who)::int)",
+        "$2": "sha256(random()::text::bytea)",
         "$3": "sha256('body'::bytea)",
         "$4": "('ent_' || md5(random()::text || clock_timestamp()::text))",
         "$5": "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",

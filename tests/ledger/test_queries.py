@@ -3,6 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
+from paywright.catalog.tables import catalogs
 from paywright.kernel.model import Customer
 from paywright.kernel.periods import DAY_MS as DAY
 from paywright.kernel.periods import Period
@@ -113,6 +114,10 @@ def test_entries_are_events_of_the_customer_in_one_order(ledger: Ledger) -> None
 def test_what_defaults_include_is_seen_before_it_is_written(ledger: Ledger) -> None:
     item = Included("own_default_free", 5, Period(1, "month"), "when_repeated", 0, 0)
     ledger.at(40 * DAY).app.resource(Opening).included = lambda *_: [item]
+    with ledger.app.work(ENVIRONMENT) as work:
+        work.execute(
+            catalogs.insert().values(environment_id=ENVIRONMENT, version=1, applied_id="a", defaults_version=1)
+        )
     state = hot.read_item(ledger.app, ENVIRONMENT, U1, ITEM)
     assert (state.quantity, state.version, ledger.entries()) == (5, 0, [])
 
