@@ -11,6 +11,8 @@ import pytest
 import stripe
 
 VISA = "pm_card_visa"
+OTHER_FORMS = {f"U{number}": "b" for number in range(1, 18)}
+"""Every point of Stripe's behaviour that is uncertain, in its other form: a value for the setting `variant`."""
 
 
 class Shop:
