@@ -64,7 +64,7 @@ def _pgbench(url: str, callers: int, is_hot: bool, seconds: float) -> list[float
     found = re.search(r'STATEMENT = """\n(.*?)"""', source, re.DOTALL)
     assert found is not None
     values = {
-        "$1": "('user:u_' || (:who)::int)",
+        "$1": "(SELECT name FROM who)",
         "$2": "sha256(random()::text::bytea)",
         "$3": "sha256('body'::bytea)",
         "$4": "('ent_' || md5(random()::text || clock_timestamp()::text))",
@@ -73,7 +73,9 @@ def _pgbench(url: str, callers: int, is_hot: bool, seconds: float) -> list[float
     statement = re.sub(r"\$[1-5]", lambda match: values[match[0]], found[1])
     script = ARTIFACTS / "decrease.sql"
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
-    script.write_text(f"\\set who {'1' if is_hot else 'random(0, 9999)'}\n{' '.join(statement.split())};\n")
+    someone = "1" if is_hot else "floor(random() * 10000)::int"
+    who = f"WITH who AS MATERIALIZED (SELECT 'user' || chr(58) || 'u_' || {someone} AS name), "
+    script.write_text(who + " ".join(statement.split()).removeprefix("WITH ") + ";\n")
     address = urlsplit(url)
     clients = str(min(callers, 64))
     where = ["-h", str(address.hostname), "-p", str(address.port), "-U", str(address.username), address.path[1:]]
