@@ -38,7 +38,7 @@ from .moments import Moment, emit_at, moment
 from .outcomes import Outcome, hears_of_payments
 from .prorations import remember_debits
 from .subscription_building import build, first_lines
-from .subscription_calendar import ENDED, TRIAL_NOTICE_S, now_for, plan_ahead
+from .subscription_calendar import ENDED, INCOMPLETE_S, TRIAL_NOTICE_S, now_for, plan_ahead
 from .subscription_status import change, end, expire
 
 # By the API
@@ -259,12 +259,16 @@ def intents_of(work: Work, bill: Json) -> list[str]:
 
 @due("incomplete_expire")
 def incomplete_expire(work: Work, act: Due) -> None:
-    """After 23 hours: `incomplete_expired`, then its invoice is void."""
+    """After 23 hours: `incomplete_expired`, then its invoice is void. A debit that is under way (U2) is waited for."""
     made = work.get("subscription", act.object_id)
     if made is None or made["status"] != "incomplete":
         return
-    expire(work, made)
     bill = work.get("invoice", made["latest_invoice"])
+    intents = [work.get("payment_intent", id) for id in (intents_of(work, bill) if bill else [])]
+    if any(intent and intent["status"] == "processing" for intent in intents):
+        work.schedule(act.when + INCOMPLETE_S, "incomplete_expire", made["id"], clock=made["test_clock"])
+        return
+    expire(work, made)
     if bill and bill["status"] == "open":
         void(work, bill["id"])
 
