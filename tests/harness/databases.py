@@ -53,8 +53,14 @@ def numbered(directory: Path) -> Iterator[Path]:
 
 
 class PostgresDatabases:
+    """
+    Databases are used again: copying one takes a second of a busy machine, emptying one five milliseconds. One whose schema a test changed is
+    dropped instead.
+    """
+
     def __init__(self, server: PostgresServer) -> None:
         self.server = server
+        self._idle: list[str] = []
 
     @cached_property
     def template(self) -> str:
@@ -63,13 +69,65 @@ class PostgresDatabases:
         self.server.disconnect_all(url)
         return url
 
+    @cached_property
+    def schema(self) -> str:
+        return self.server.ask(self.template, _SCHEMA)
+
     @contextmanager
     def fresh(self, *, migrated: bool = True) -> Iterator[str]:
-        url = self.server.create_database(template=self.template if migrated else None)
+        if not migrated:
+            url = self.server.create_database()
+            yield url
+            self.server.drop_database(url)
+            return
+        url = self._idle.pop() if self._idle else self._copy()
         yield url
-        self.server.drop_database(url)
+        self.server.disconnect_all(url)
+        if self.server.ask(url, _SCHEMA) == self.schema:
+            self.server.run(url, _EMPTY)
+            self._idle.append(url)
+        else:
+            self.server.drop_database(url)
 
     def close(self) -> None:
+        for url in self._idle:
+            self.server.drop_database(url)
         if "template" in self.__dict__:
             self.server.drop_database(self.template)
         self.server.stop()
+
+    def _copy(self) -> str:
+        template, _schema = self.template, self.schema
+        self.server.disconnect_all(template)
+        return self.server.create_database(template=template)
+
+
+# Everything a migration makes: columns with their defaults, indexes, constraints, functions and triggers.
+_SCHEMA = """
+SELECT md5(string_agg(line, E'\n' ORDER BY line)) FROM (
+    SELECT concat_ws(' ', table_name, column_name, data_type, is_nullable, column_default) AS line
+    FROM information_schema.columns WHERE table_schema = 'public'
+    UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
+    UNION ALL SELECT concat_ws(' ', conrelid::regclass, conname, pg_get_constraintdef(oid))
+        FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+    UNION ALL SELECT concat_ws(' ', proname, md5(prosrc)) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    UNION ALL SELECT concat_ws(' ', tgrelid::regclass, tgname, tgenabled) FROM pg_trigger WHERE NOT tgisinternal
+) AS lines
+"""
+
+# Tables with rows only; the append-only triggers stand aside for the one who resets a test database.
+_EMPTY = """
+SET session_replication_role = replica;
+DO $$
+DECLARE
+    name text;
+    has_rows boolean;
+BEGIN
+    FOR name IN SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
+        EXECUTE 'SELECT EXISTS (SELECT 1 FROM ' || name || ' LIMIT 1)' INTO has_rows;
+        IF has_rows THEN
+            EXECUTE 'TRUNCATE ' || name || ' RESTART IDENTITY';
+        END IF;
+    END LOOP;
+END $$;
+"""

@@ -18,6 +18,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, LiteralString
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -66,11 +67,26 @@ class PostgresServer:
                 sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database_name(url)))
             )
 
+    def ask(self, url: str, query: LiteralString) -> str:
+        """The one value a query answers, as text."""
+        with self._inside(url) as connection:
+            row = connection.execute(query).fetchone()
+        assert row is not None
+        return str(row[0])
+
+    def run(self, url: str, statements: LiteralString) -> None:
+        with self._inside(url) as connection:
+            connection.execute(statements)
+
+    def _inside(self, url: str) -> psycopg.Connection[tuple[Any, ...]]:
+        name = database_name(url)
+        return psycopg.connect(urlunsplit(urlsplit(self.admin_url)._replace(path=f"/{name}")), autocommit=True)
+
     def disconnect_all(self, url: str) -> None:
         """Ends every connection to a database; PostgreSQL copies only what nobody uses."""
         with psycopg.connect(self.admin_url, autocommit=True) as connection:
             connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (database_name(url),)
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", (database_name(url),)
             )
 
     def stop(self) -> None:
