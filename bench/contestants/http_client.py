@@ -27,8 +27,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
 
-    def data_received(self, data: bytes) -> None:
-        self._seen += data
+    def data_received(self, received: bytes) -> None:
+        self._seen += received
         head, separator, body = self._seen.partition(b"\r\n\r\n")
         if not separator:
             return

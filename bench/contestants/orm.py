@@ -40,7 +40,7 @@ class Movement(Base):
     balance_after: Mapped[int] = mapped_column(BigInteger)
 
 
-class Key(Base):
+class UsedKey(Base):
     __tablename__ = "orm_keys"
     key: Mapped[str] = mapped_column(String, primary_key=True)
     balance_after: Mapped[int] = mapped_column(BigInteger)
@@ -63,7 +63,7 @@ def fill() -> None:
 
 def decrease(name: str, key: str) -> int:
     with Session(engine) as session:
-        known = session.get(Key, key)
+        known = session.get(UsedKey, key)
         if known is not None:
             return known.balance_after
         account = session.scalars(select(Account).where(Account.id == name).with_for_update()).one()
@@ -71,7 +71,7 @@ def decrease(name: str, key: str) -> int:
             raise ValueError(name)
         account.balance -= 1
         session.add(Movement(account_id=name, delta=-1, balance_after=account.balance))
-        session.add(Key(key=key, balance_after=account.balance))
+        session.add(UsedKey(key=key, balance_after=account.balance))
         after = account.balance
         session.commit()
         return after

@@ -169,78 +169,81 @@ class InMemory(Ledgers):
         assert before - self.timeline.account.balance == taken
 
 
+class OnDatabase(Ledgers):
+    """Every timeline is another customer; calls go through the batch and through works in turn."""
+
+    ledger: Ledger
+    customers: "count[int]"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.customer = Customer("user", f"u_{next(self.customers)}")
+        self.held: dict[str, str] = {}
+        self.turn = count()
+
+    def do(self, action: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        self.ledger.clock.now = self.now
+        return self.ledger.do(action, *arguments, customer=self.customer, **named)
+
+    def move(self, call: Call) -> bool:
+        """Every third call in a work, the others in the batch."""
+        self.ledger.clock.now = self.now
+        if next(self.turn) % 3 == 0:
+            return not isinstance(self.do(apply_call, call), Refusal)
+        return not isinstance(hot.do(self.ledger.app, ENVIRONMENT, call).result, Refusal)
+
+    def do_grant(self, quantity: int, expires_at: int | None) -> None:
+        self.move(hot.increase_call(self.customer, ITEM, quantity, expires_at=expires_at))
+
+    def do_decrease(self, quantity: int, allow_negative: bool) -> bool:
+        return self.move(hot.decrease_call(self.customer, ITEM, quantity, allow_negative=allow_negative))
+
+    def do_hold(self, name: str, quantity: int, until: int) -> bool:
+        self.ledger.clock.now = self.now
+        with self.ledger.app.work(ENVIRONMENT) as work:
+            seconds = (until - self.now) // 1000
+            opening = self.ledger.app.resource(Opening)
+            outcome = open_hold(work, opening, self.customer, ITEM, quantity, expires_in_s=seconds)
+        if isinstance(outcome, HeldItem):
+            self.held[name] = outcome.hold.id
+        return isinstance(outcome, HeldItem)
+
+    def do_capture(self, name: str, quantity: int) -> bool:
+        self.ledger.clock.now = self.now
+        with self.ledger.app.work(ENVIRONMENT) as work:
+            return isinstance(capture_hold(work, self.held.get(name, name), quantity), HeldItem)
+
+    def do_start(self, own: str, quantity: int, days: int, expires: Any, ends_at: int | None) -> None:
+        repeat = Period(days, "day") if days else None
+        options: dict[str, Any] = {"repeat": repeat, "expires": expires, "anchor": self.now, "ends_at": ends_at}
+        self.do(actions.start_included, own, ITEM, quantity, **options)
+
+    def do_set_end(self, own: str, ends_at: int | None) -> None:
+        self.do(actions.set_end, own, ends_at)
+
+    def do_end(self, own: str) -> None:
+        self.do(actions.end_included, own)
+
+    def do_read(self) -> tuple[int, int]:
+        self.ledger.clock.now = self.now
+        state = hot.read_item(self.ledger.app, ENVIRONMENT, self.customer, ITEM)
+        shown = (state.quantity, state.held)
+        with self.ledger.app.database.read() as connection:
+            units = breakdown(connection, ENVIRONMENT, self.customer, ITEM, self.now)
+        assert not isinstance(units, Refusal)
+        # Units carried by holds lie in no grant any more.
+        assert sum(grant.remaining for grant in units) <= max(0, state.quantity + state.held)
+        return shown
+
+    @rule(own=Ledgers.owns)
+    def take_back(self, own: str) -> None:
+        expected = self.reference.take_back(own)
+        taken = self.do(actions.take_back, own, "unspent", source=self.name("refund"))
+        assert sum(one.quantity for one in taken) == expected
+
+
 def on_database(ledger: Ledger) -> type[Ledgers]:
-    """A machine whose every timeline is another customer; calls go through the batch and through works in turn."""
-    customers = count(1)
-
-    class OnDatabase(Ledgers):
-        def __init__(self) -> None:
-            super().__init__()
-            self.customer = Customer("user", f"u_{next(customers)}")
-            self.held: dict[str, str] = {}
-            self.turn = count()
-
-        def do(self, action: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-            ledger.clock.now = self.now
-            return ledger.do(action, *arguments, customer=self.customer, **named)
-
-        def move(self, call: Call) -> bool:
-            """Every third call in a work, the others in the batch."""
-            ledger.clock.now = self.now
-            if next(self.turn) % 3 == 0:
-                return not isinstance(self.do(apply_call, call), Refusal)
-            return not isinstance(hot.do(ledger.app, ENVIRONMENT, call).result, Refusal)
-
-        def do_grant(self, quantity: int, expires_at: int | None) -> None:
-            self.move(hot.increase_call(self.customer, ITEM, quantity, expires_at=expires_at))
-
-        def do_decrease(self, quantity: int, allow_negative: bool) -> bool:
-            return self.move(hot.decrease_call(self.customer, ITEM, quantity, allow_negative=allow_negative))
-
-        def do_hold(self, name: str, quantity: int, until: int) -> bool:
-            ledger.clock.now = self.now
-            with ledger.app.work(ENVIRONMENT) as work:
-                seconds = (until - self.now) // 1000
-                opening = ledger.app.resource(Opening)
-                outcome = open_hold(work, opening, self.customer, ITEM, quantity, expires_in_s=seconds)
-            if isinstance(outcome, HeldItem):
-                self.held[name] = outcome.hold.id
-            return isinstance(outcome, HeldItem)
-
-        def do_capture(self, name: str, quantity: int) -> bool:
-            ledger.clock.now = self.now
-            with ledger.app.work(ENVIRONMENT) as work:
-                return isinstance(capture_hold(work, self.held.get(name, name), quantity), HeldItem)
-
-        def do_start(self, own: str, quantity: int, days: int, expires: Any, ends_at: int | None) -> None:
-            repeat = Period(days, "day") if days else None
-            options: dict[str, Any] = {"repeat": repeat, "expires": expires, "anchor": self.now, "ends_at": ends_at}
-            self.do(actions.start_included, own, ITEM, quantity, **options)
-
-        def do_set_end(self, own: str, ends_at: int | None) -> None:
-            self.do(actions.set_end, own, ends_at)
-
-        def do_end(self, own: str) -> None:
-            self.do(actions.end_included, own)
-
-        def do_read(self) -> tuple[int, int]:
-            ledger.clock.now = self.now
-            state = hot.read_item(ledger.app, ENVIRONMENT, self.customer, ITEM)
-            shown = (state.quantity, state.held)
-            with ledger.app.database.read() as connection:
-                units = breakdown(connection, ENVIRONMENT, self.customer, ITEM, self.now)
-            assert not isinstance(units, Refusal)
-            # Units carried by holds lie in no grant any more.
-            assert sum(grant.remaining for grant in units) <= max(0, state.quantity + state.held)
-            return shown
-
-        @rule(own=Ledgers.owns)
-        def take_back(self, own: str) -> None:
-            expected = self.reference.take_back(own)
-            taken = self.do(actions.take_back, own, "unspent", source=self.name("refund"))
-            assert sum(one.quantity for one in taken) == expected
-
-    return OnDatabase
+    return type("OnThisDatabase", (OnDatabase,), {"ledger": ledger, "customers": count(1)})
 
 
 def run(machine: type[Ledgers], timelines: int, steps: int) -> None:

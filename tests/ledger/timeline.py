@@ -3,7 +3,7 @@
 from paywright.kernel.periods import parse_period
 from paywright.kernel.refusals import Refusal
 from paywright.ledger import rules
-from paywright.ledger.account import FOREVER, NEVER_KEY, Account, Fact, Grant, Included, OpenHold
+from paywright.ledger.account import FOREVER, NEVER_KEY, Account, Fact, Included, ItemGrant, OpenHold
 from paywright.ledger.model import NEVER, Expires
 
 
@@ -34,7 +34,9 @@ class Timeline:
 
     def grant(self, quantity: int, expires_at: int | None = None, *, source: str | None = None) -> Refusal | None:
         key, due = (NEVER_KEY, FOREVER) if expires_at is None else (f"at:{expires_at}", expires_at)
-        return self._take(rules.grant(self.account, Grant(source, "grant", key, due, self.account.at, quantity, 0, 0)))
+        return self._take(
+            rules.grant(self.account, ItemGrant(source, "grant", key, due, self.account.at, quantity, 0, 0))
+        )
 
     def pack(self, own: str, quantity: int) -> None:
         """A one-time purchase whose units stay for good."""

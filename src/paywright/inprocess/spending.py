@@ -23,7 +23,7 @@ from paywright.kernel.instants import of_datetime
 from paywright.kernel.model import QUANTITY_MAX, Customer
 from paywright.kernel.refusals import Refusal, invalid_request
 from paywright.ledger.model import ItemState
-from paywright.ledger.transaction import Transaction, transaction
+from paywright.ledger.transaction import SharedWork, transaction
 
 if TYPE_CHECKING:
     from paywright.inprocess import Paywright
@@ -35,7 +35,7 @@ class Spending:
     is undone.
     """
 
-    def __init__(self, app: App, inner: Transaction) -> None:
+    def __init__(self, app: App, inner: SharedWork) -> None:
         self._app = app
         self._inner = inner
 

@@ -16,7 +16,7 @@ FOREVER = NEVER + 1
 NEVER_KEY = "never"
 
 
-class Grant(msgspec.Struct):
+class ItemGrant(msgspec.Struct):
     """Units handed over together. `quantity = paid + live + absorbed + expired + taken`. `id` is empty until its entry is written."""
 
     source: str | None
@@ -110,7 +110,7 @@ class Fact(msgspec.Struct):
     source: str | None
     key: str | None = None
     expires_at: int | None = None
-    grant: Grant | None = None
+    grant: ItemGrant | None = None
     hold: OpenHold | None = None
 
 
@@ -125,7 +125,7 @@ class Account(msgspec.Struct):
     forever: int = 0
     entries: int = 0
     item_id: str = ""
-    grants: list[Grant] = []
+    grants: list[ItemGrant] = []
     holds: list[OpenHold] = []
     included: list[Included] = []
 

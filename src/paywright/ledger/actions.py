@@ -9,7 +9,7 @@ nothing and is not an error. Entries take the customer's next sequence, so the o
 from paywright.kernel.model import Customer
 from paywright.kernel.refusals import Refusal
 from paywright.ledger import rules
-from paywright.ledger.account import FOREVER, NEVER_KEY, Grant
+from paywright.ledger.account import FOREVER, NEVER_KEY, ItemGrant
 from paywright.ledger.included import (
     change_included,
     end_included,
@@ -74,7 +74,7 @@ def grant(
     opened = open_account(work, customer, item_id)
     account = opened.account
     key, due = (NEVER_KEY, FOREVER) if expires_at is None else (f"at:{expires_at}", expires_at)
-    new = Grant(source, kind, key, due, account.at if effective_at is None else effective_at, quantity, 0, 0)
+    new = ItemGrant(source, kind, key, due, account.at if effective_at is None else effective_at, quantity, 0, 0)
     return finish(work, opened, rules.grant(account, new), note=note, actor=actor)
 
 

@@ -146,22 +146,22 @@ class Batcher:
         return self._on_postgres(waits) if self._app.database.dialect == "postgresql" else self._on_sqlite()
 
     def _on_postgres(self, waits: bool) -> RunBatch:
-        app, kept = self._app, list[postgres.Session]()
+        app, kept = self._app, list[postgres.BatchConnection]()
 
         def run(environment_id: str, calls: list[Call]) -> list[Answer | Held | None]:
             if not kept:
-                kept.append(postgres.Session(app.database))
+                kept.append(postgres.BatchConnection(app.database))
                 self._closers.append(kept[0].close)
             return kept[0].run(environment_id, app.wall(), calls, waits=waits)
 
         return run
 
     def _on_sqlite(self) -> RunBatch:
-        app, kept = self._app, list[sqlite.Session]()
+        app, kept = self._app, list[sqlite.BatchConnection]()
 
         def run(environment_id: str, calls: list[Call]) -> list[Answer | Held | None]:
             if not kept:
-                kept.append(sqlite.Session(app.database))
+                kept.append(sqlite.BatchConnection(app.database))
                 self._closers.append(kept[0].close)
             return kept[0].run(environment_id, app.wall(), calls)
 
@@ -173,7 +173,7 @@ class Reader:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._free: queue.LifoQueue[postgres.Session | sqlite.Session] = queue.LifoQueue()
+        self._free: queue.LifoQueue[postgres.BatchConnection | sqlite.BatchConnection] = queue.LifoQueue()
         self._made = threading.Semaphore(READERS_MAX)
 
     def read(self, environment_id: str, customer: str, item_id: str) -> ItemState | None:
@@ -184,14 +184,16 @@ class Reader:
         finally:
             self._free.put(session)
 
-    def _take(self) -> postgres.Session | sqlite.Session:
+    def _take(self) -> postgres.BatchConnection | sqlite.BatchConnection:
         try:
             return self._free.get_nowait()
         except queue.Empty:
             if not self._made.acquire(blocking=False):
                 return self._free.get()
         is_postgres = self._app.database.dialect == "postgresql"
-        return postgres.Session(self._app.database) if is_postgres else sqlite.Session(self._app.database)
+        return (
+            postgres.BatchConnection(self._app.database) if is_postgres else sqlite.BatchConnection(self._app.database)
+        )
 
     def close(self) -> None:
         while not self._free.empty():

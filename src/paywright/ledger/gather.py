@@ -177,7 +177,7 @@ class PostgresLane(Lane):
 class SqliteLane(Lane):
     def __init__(self, app: App, loop: asyncio.AbstractEventLoop, threads: ThreadPoolExecutor) -> None:
         super().__init__(app, loop, threads)
-        self._session = sqlite.Session(app.database, busy_timeout_ms=0)
+        self._session = sqlite.BatchConnection(app.database, busy_timeout_ms=0)
 
     def _batch_max(self) -> int:
         return SQLITE_BATCH_MAX

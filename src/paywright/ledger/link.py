@@ -16,7 +16,7 @@ class Link:
 
     def __init__(self, app: App, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._session = postgres.Session(app.database)
+        self._session = postgres.BatchConnection(app.database)
         self._pgconn: pq.abc.PGconn | None = None
         self._socket = -1
         self._done: Callable[[pq.abc.PGconn | None, BaseException | None], None] | None = None

@@ -2,11 +2,11 @@
 
 import msgspec
 
-from paywright.ledger.account import Account, Fact, Grant, Included
+from paywright.ledger.account import Account, Fact, Included, ItemGrant
 from paywright.ledger.rules import fact_of
 
 
-def move_out(account: Account, grant: Grant, units: int, *, source: str) -> list[Fact]:
+def move_out(account: Account, grant: ItemGrant, units: int, *, source: str) -> list[Fact]:
     """Unspent units of a grant go to another customer's balance; what was spent of it stays here and is closed with it."""
     account.balance -= units
     account.spent -= grant.live - units

@@ -171,7 +171,7 @@ def _pending(said: bytes) -> dict[int, list[tuple[int, int]]]:
     return found
 
 
-class Session:
+class BatchConnection:
     """A connection of the batcher's own, opened when first needed and again after it was lost. Used by one thread at a time."""
 
     def __init__(self, database: Database) -> None:

@@ -19,7 +19,7 @@ class Reads:
     def __init__(self, app: App, loop: asyncio.AbstractEventLoop, threads: ThreadPoolExecutor) -> None:
         self._app, self._loop, self._threads = app, loop, threads
         self._link = Link(app, loop) if app.database.dialect == "postgresql" else None
-        self._session = None if self._link else sqlite.Session(app.database)
+        self._session = None if self._link else sqlite.BatchConnection(app.database)
         self._waiting: deque[tuple[str, str, str, asyncio.Future[ItemState | None]]] = deque()
         self._is_busy = False
         self._task: asyncio.Task[None] | None = None

@@ -7,7 +7,7 @@ Following the entries of one balance, without looking at anything else the datab
 from typing import Any
 
 from paywright.ledger import rules
-from paywright.ledger.account import FOREVER, NEVER_KEY, Account, Grant, OpenHold
+from paywright.ledger.account import FOREVER, NEVER_KEY, Account, ItemGrant, OpenHold
 from paywright.ledger.model import NEVER
 
 _GIVES = frozenset({"grant", "included", "repeat", "give_back"})
@@ -23,7 +23,7 @@ class Replay:
     def __init__(self, item_id: str, *, whole: bool) -> None:
         self.account = Account(item_id=item_id)
         self._whole = whole
-        self._grants: dict[str, Grant] = {}
+        self._grants: dict[str, ItemGrant] = {}
         self._holds: dict[str, OpenHold] = {}
 
     def follow(self, row: Any) -> list[str]:
@@ -64,7 +64,7 @@ class Replay:
     def _give(self, row: Any) -> None:
         key = row.item_key or NEVER_KEY
         due = FOREVER if key == NEVER_KEY else (row.expires_at or NEVER)
-        new = Grant(
+        new = ItemGrant(
             row.source, row.kind, key, due, row.effective_at, row.quantity, 0, 0, sequence=row.sequence, id=row.id
         )
         rules.add_grant(self.account, new)

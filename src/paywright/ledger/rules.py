@@ -14,7 +14,7 @@ Functions change the account and answer the facts to be entered, in order; or a 
 from paywright.kernel.model import QUANTITY_MAX
 from paywright.kernel.periods import boundaries_passed
 from paywright.kernel.refusals import Refusal
-from paywright.ledger.account import FOREVER, NEVER_KEY, Account, Fact, Grant, Included, OpenHold
+from paywright.ledger.account import FOREVER, NEVER_KEY, Account, Fact, Included, ItemGrant, OpenHold
 from paywright.ledger.laying import expiring as expiring
 from paywright.ledger.laying import remaining as remaining
 from paywright.ledger.laying import unheld as unheld
@@ -45,7 +45,7 @@ def settle(account: Account, t: int, *, is_read: bool = False) -> list[Fact]:
             assert isinstance(what, OpenHold)
             facts += end_hold(account, what, "timed_out", effective_at=instant)
         else:
-            assert isinstance(what, Grant)
+            assert isinstance(what, ItemGrant)
             facts += expire_key(account, what.key, _kind_of_expiry(account, what), effective_at=instant)
     account.at = max(account.at, t)
     for item in account.included:
@@ -53,10 +53,12 @@ def settle(account: Account, t: int, *, is_read: bool = False) -> list[Fact]:
     return facts
 
 
-def _next_point(account: Account, t: int, is_read: bool) -> tuple[int, int, str, Included | OpenHold | Grant] | None:
+def _next_point(
+    account: Account, t: int, is_read: bool
+) -> tuple[int, int, str, Included | OpenHold | ItemGrant] | None:
     """The soonest thing due: its instant, its rank within the instant, a tie-break, and itself."""
     last = t if is_read else t - 1
-    points: list[tuple[int, int, str, Included | OpenHold | Grant]] = [
+    points: list[tuple[int, int, str, Included | OpenHold | ItemGrant]] = [
         (item.next_repeat_at, _REPEATS, item.owned_product_id, item)
         for item in account.included
         if item.is_repeating and item.next_repeat_at <= t
@@ -73,7 +75,7 @@ def _next_point(account: Account, t: int, is_read: bool) -> tuple[int, int, str,
     return min(points, key=lambda point: point[:3], default=None)
 
 
-def _kind_of_expiry(account: Account, grant: Grant) -> EntryKind:
+def _kind_of_expiry(account: Account, grant: ItemGrant) -> EntryKind:
     if grant.owned_product_id is None:
         return "expiry"
     ends = {item.ends_at for item in account.included if item.owned_product_id == grant.owned_product_id}
@@ -91,7 +93,7 @@ def _repeat(account: Account, item: Included) -> list[Fact]:
     if quantity <= 0:
         return []
     source = f"{source_of(item, account.item_id)}:repeat:{n}"
-    return add_grant(account, Grant(source, "repeat", key, due, instant, quantity, 0, 0, item.owned_product_id))
+    return add_grant(account, ItemGrant(source, "repeat", key, due, instant, quantity, 0, 0, item.owned_product_id))
 
 
 def source_of(item: Included, item_id: str) -> str:
@@ -99,7 +101,7 @@ def source_of(item: Included, item_id: str) -> str:
     return f"purchase:{item.owned_product_id}:{item_id}"
 
 
-def grant(account: Account, new: Grant) -> list[Fact] | Refusal:
+def grant(account: Account, new: ItemGrant) -> list[Fact] | Refusal:
     """Never refused for debt. An expiry that is not after now has no effect and no entry."""
     if new.due <= account.at:
         return []
@@ -108,7 +110,7 @@ def grant(account: Account, new: Grant) -> list[Fact] | Refusal:
     return add_grant(account, new)
 
 
-def add_grant(account: Account, new: Grant) -> list[Fact]:
+def add_grant(account: Account, new: ItemGrant) -> list[Fact]:
     """Debt is paid first, and that part is gone for good."""
     new.paid = min(new.quantity, max(0, -account.balance))
     new.live = new.quantity - new.paid
@@ -247,7 +249,7 @@ def _first_turn(account: Account, item: Included, source: str | None) -> list[Fa
     # It is paid for and can't be refused: beyond the limit of a balance, what fits is given, as in a repeat.
     quantity = max(0, min(item.quantity, QUANTITY_MAX - account.balance))
     first_source = source or f"{source_of(item, account.item_id)}:start"
-    first = Grant(first_source, "included", key, due, item.starts_at, quantity, 0, 0, item.owned_product_id)
+    first = ItemGrant(first_source, "included", key, due, item.starts_at, quantity, 0, 0, item.owned_product_id)
     return add_grant(account, first)
 
 
@@ -269,7 +271,7 @@ def change(account: Account, item: Included, quantity: int, source: str) -> list
     if difference > 0:
         key, due = item.key_of_turn(0)
         units = max(0, min(difference, QUANTITY_MAX - account.balance))
-        new = Grant(source, "included", key, due, account.at, units, 0, 0, item.owned_product_id)
+        new = ItemGrant(source, "included", key, due, account.at, units, 0, 0, item.owned_product_id)
         return add_grant(account, new)
     mine = [grant for grant in account.grants if grant.owned_product_id == item.owned_product_id]
     facts: list[Fact] = []
@@ -332,7 +334,7 @@ def resume(account: Account, owned_product_id: str) -> list[Fact]:
     return settle(account, account.at)
 
 
-def take_unspent(account: Account, grant: Grant, target: int, *, source: str, effective_at: int) -> list[Fact]:
+def take_unspent(account: Account, grant: ItemGrant, target: int, *, source: str, effective_at: int) -> list[Fact]:
     """Takes up to `target` units of what remains of a grant; never held units, never into debt. When nothing remains it is closed."""
     assert account.forever == 0, "the breakdown needs every live grant"
     position = next(place for place, known in enumerate(account.grants) if known is grant)
@@ -351,7 +353,7 @@ def take_unspent(account: Account, grant: Grant, target: int, *, source: str, ef
     return [fact_of(account, "take_back", taken, -taken, effective_at, source, grant.key, grant=grant)]
 
 
-def take_all(account: Account, grant: Grant, target: int, *, source: str, effective_at: int) -> list[Fact]:
+def take_all(account: Account, grant: ItemGrant, target: int, *, source: str, effective_at: int) -> list[Fact]:
     """Takes up to `target` units as if they had never been granted: what was spent of them may leave debt. What was lost stays lost."""
     from_live = min(target, grant.live)
     from_absorbed = min(target - from_live, grant.absorbed)
@@ -378,7 +380,7 @@ def fact_of(
     key: str | None = None,
     *,
     expires_at: int | None = None,
-    grant: Grant | None = None,
+    grant: ItemGrant | None = None,
     hold: OpenHold | None = None,
 ) -> Fact:
     return Fact(

@@ -269,7 +269,7 @@ def _refusal(balance: _Balance, call: Call) -> Refusal | None:
     return None
 
 
-class Session:
+class BatchConnection:
     """The batcher's own connection. `run` holds the process's writer lock from the first statement to the commit."""
 
     def __init__(self, database: Database, *, busy_timeout_ms: int | None = None) -> None:

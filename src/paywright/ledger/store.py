@@ -12,7 +12,7 @@ from paywright.kernel.model import Customer
 from paywright.kernel.periods import parse_period
 from paywright.kernel.refusals import Refusal
 from paywright.ledger import rules
-from paywright.ledger.account import FOREVER, Account, Fact, Grant, Included, OpenHold
+from paywright.ledger.account import FOREVER, Account, Fact, Included, ItemGrant, OpenHold
 from paywright.ledger.model import NEVER, Expiring, ItemState
 from paywright.ledger.tables import balances, holds, included_items, item_grants, ledger_entries
 from paywright.outbox.actions import head, record, take_sequence
@@ -105,14 +105,16 @@ def load(
     return account
 
 
-def _grants(connection: sa.Connection, mine: dict[str, str], owned_product_id: str | None, whole: bool) -> list[Grant]:
+def _grants(
+    connection: sa.Connection, mine: dict[str, str], owned_product_id: str | None, whole: bool
+) -> list[ItemGrant]:
     alive = item_grants.c.live > 0
     wanted = alive if whole else sa.and_(alive, item_grants.c.due < FOREVER)
     rows = list(connection.execute(sa.select(*_GRANT).where(*_is(item_grants, mine), wanted)))
     if owned_product_id is not None:
         of_product = item_grants.c.owned_product_id == owned_product_id
         rows += connection.execute(sa.select(*_GRANT).where(*_is(item_grants, mine), of_product, sa.not_(wanted)))
-    return sorted((Grant(*row) for row in rows), key=lambda grant: grant.age)
+    return sorted((ItemGrant(*row) for row in rows), key=lambda grant: grant.age)
 
 
 def _open_holds(mine: dict[str, str]) -> sa.Select[Any]:
@@ -167,7 +169,7 @@ class Opened(msgspec.Struct):
 
     customer: Customer
     account: Account
-    grants_before: dict[str, Grant]
+    grants_before: dict[str, ItemGrant]
     included_before: dict[str, Included]
     holds_before: dict[str, OpenHold]
     facts: list[Fact]

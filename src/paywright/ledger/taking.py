@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from paywright.kernel.model import Customer
 from paywright.ledger import moving, rules
-from paywright.ledger.account import NEVER_KEY, Fact, Grant
+from paywright.ledger.account import NEVER_KEY, Fact, ItemGrant
 from paywright.ledger.model import NEVER, TakeBackPolicy, TakenBack
 from paywright.ledger.store import Opened, has_entry, open_account, save
 from paywright.ledger.tables import balances, item_grants, ledger_entries
@@ -118,7 +118,7 @@ def _give(work: Work, customer: Customer, opened: Opened, grant_id: str, quantit
     row = work.execute(sa.select(*columns).where(*mine, item_grants.c.item_id == opened.account.item_id)).one()
     if row.due <= opened.account.at:
         return []
-    again = Grant(source, "give_back", row.item_key, row.due, row.granted_at, quantity, 0, 0, row.owned_product_id)
+    again = ItemGrant(source, "give_back", row.item_key, row.due, row.granted_at, quantity, 0, 0, row.owned_product_id)
     return rules.add_grant(opened.account, again)
 
 
@@ -150,7 +150,7 @@ def _transfer_item(work: Work, giver: Customer, taker: Customer, item_id: str, s
     gone, come = list[Fact](), list[Fact]()
     for number, (grant, units) in enumerate(moved):
         gone += moving.move_out(left.account, grant, units, source=f"{source}:{item_id}:{number}")
-        again = Grant(
+        again = ItemGrant(
             f"{source}:{item_id}:{number}",
             "transfer",
             grant.key,
@@ -164,7 +164,8 @@ def _transfer_item(work: Work, giver: Customer, taker: Customer, item_id: str, s
         come += rules.add_grant(right.account, again)
     if debt:
         gone += rules.add_grant(
-            left.account, Grant(f"{source}:{item_id}:0", "transfer", NEVER_KEY, NEVER + 1, left.account.at, debt, 0, 0)
+            left.account,
+            ItemGrant(f"{source}:{item_id}:0", "transfer", NEVER_KEY, NEVER + 1, left.account.at, debt, 0, 0),
         )
         come += moving.owe(right.account, debt, source=f"{source}:{item_id}:0")
     right.account.included += moving.move_included(left.account)

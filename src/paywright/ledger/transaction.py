@@ -38,7 +38,7 @@ class NotInTransaction(Exception):
         )
 
 
-class Transaction:
+class SharedWork:
     """The ledger of one customer inside a transaction. A refusal changes nothing and leaves the transaction usable."""
 
     def __init__(self, app: App, work: Work, customer: Customer) -> None:
@@ -91,7 +91,7 @@ class Transaction:
 
 
 @contextmanager
-def transaction(app: App, environment_id: str, customer: Customer, connection: Any = None) -> Iterator[Transaction]:
+def transaction(app: App, environment_id: str, customer: Customer, connection: Any = None) -> Iterator[SharedWork]:
     """`connection`: None, or one to the database Paywright runs on: SQLAlchemy's, Django's (`django.db.connection`), psycopg's or sqlite3's."""
     if connection is None:
         with app.work(environment_id) as work:
@@ -114,10 +114,10 @@ def transaction(app: App, environment_id: str, customer: Customer, connection: A
     app.tell(environment_id)
 
 
-def _opened(app: App, work: Work, customer: Customer) -> Transaction:
+def _opened(app: App, work: Work, customer: Customer) -> SharedWork:
     lock_customers(work, [customer])
     open_customer(work, app.resource(Opening), customer)
-    return Transaction(app, work, customer)
+    return SharedWork(app, work, customer)
 
 
 def _savepoint(connection: Connection, verb: str) -> None:
