@@ -144,13 +144,16 @@ class AsyncCustomerHandle:
     async def list_items(self) -> "list[AsyncItemHandle]":
         """Every item of this kind of customer, untouched ones too."""
         return [
-            AsyncItemHandle(self, balance) for balance in (await self._call("GET", "/items", model.Page[model.ItemBalance])).data
+            AsyncItemHandle(self, balance)
+            for balance in (await self._call("GET", "/items", model.Page[model.ItemBalance])).data
         ]
 
     async def get_item(self, item_id: str, *, as_of: datetime | None = None) -> "AsyncItemHandle":
         """What they have of it. `NotFound` for an item that is not in the catalog."""
         query = {"as_of": None if as_of is None else as_of.isoformat()}
-        return AsyncItemHandle(self, await self._call("GET", f"/items/{segment(item_id)}", model.ItemBalance, query=query))
+        return AsyncItemHandle(
+            self, await self._call("GET", f"/items/{segment(item_id)}", model.ItemBalance, query=query)
+        )
 
     async def create_checkout_session(
         self,
@@ -260,7 +263,9 @@ class AsyncCustomerHandle:
 
     async def list_invoices(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[dict[str, Any]]:
         """Their invoices, newest first. Users and teams only."""
-        return await self._call("GET", "/invoices", model.Page[dict[str, Any]], query={"limit": limit, "cursor": cursor})
+        return await self._call(
+            "GET", "/invoices", model.Page[dict[str, Any]], query={"limit": limit, "cursor": cursor}
+        )
 
     async def list_payments(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[model.Payment]:
         """Their payments, newest first. Users and teams only."""
@@ -373,14 +378,20 @@ class AsyncItemHandle:
             return False
         return True
 
-    async def list_entries(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[model.LedgerEntry]:
+    async def list_entries(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> model.Page[model.LedgerEntry]:
         """Why the balance is what it is, newest first."""
         path = f"/items/{segment(self.id)}/entries"
-        return await self._owner._call("GET", path, model.Page[model.LedgerEntry], query={"limit": limit, "cursor": cursor})
+        return await self._owner._call(
+            "GET", path, model.Page[model.LedgerEntry], query={"limit": limit, "cursor": cursor}
+        )
 
     async def _change(self, verb: str, body: dict[str, Any], idempotency_key: str | None) -> int:
         path = f"/items/{segment(self.id)}/{verb}"
-        self.balance = await self._owner._call("POST", path, model.ItemBalance, body=body, idempotency_key=idempotency_key)
+        self.balance = await self._owner._call(
+            "POST", path, model.ItemBalance, body=body, idempotency_key=idempotency_key
+        )
         return self.balance.quantity
 
 

@@ -118,17 +118,23 @@ class AsyncSurface:
 
     async def expire_checkout_session(self, checkout_session_id: str) -> model.CheckoutSession:
         """Ends an open session; again answers the same. `Conflict` when it is completed."""
-        return await self._call("POST", f"/v1/checkout-sessions/{segment(checkout_session_id)}/expire", model.CheckoutSession)
+        return await self._call(
+            "POST", f"/v1/checkout-sessions/{segment(checkout_session_id)}/expire", model.CheckoutSession
+        )
 
     async def list_payments(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[model.Payment]:
         """Newest first."""
-        return await self._call("GET", "/v1/payments", model.Page[model.Payment], query={"limit": limit, "cursor": cursor})
+        return await self._call(
+            "GET", "/v1/payments", model.Page[model.Payment], query={"limit": limit, "cursor": cursor}
+        )
 
     async def get_payment(self, payment_id: str) -> model.Payment:
         """One payment."""
         return await self._call("GET", f"/v1/payments/{segment(payment_id)}", model.Payment)
 
-    async def list_subscriptions(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[dict[str, Any]]:
+    async def list_subscriptions(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> model.Page[dict[str, Any]]:
         """Subscriptions at Stripe, newest first."""
         return await self._call(
             "GET", "/v1/subscriptions", model.Page[dict[str, Any]], query={"limit": limit, "cursor": cursor}
@@ -136,7 +142,9 @@ class AsyncSurface:
 
     async def list_invoices(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[dict[str, Any]]:
         """Invoices, newest first."""
-        return await self._call("GET", "/v1/invoices", model.Page[dict[str, Any]], query={"limit": limit, "cursor": cursor})
+        return await self._call(
+            "GET", "/v1/invoices", model.Page[dict[str, Any]], query={"limit": limit, "cursor": cursor}
+        )
 
     async def list_customers(
         self, *, type: CustomerType | None = None, limit: int | None = None, cursor: str | None = None

@@ -100,7 +100,11 @@ def forget_old(work: Work, *, limit: int = 1000) -> int:
     rows = work.execute(old).all()
     for row in rows:
         here = idempotency_keys.c.environment_id == work.environment_id
-        work.execute(idempotency_keys.delete().where(here, sa.tuple_(idempotency_keys.c.caller, idempotency_keys.c.key_hash) == tuple(row)))
+        work.execute(
+            idempotency_keys.delete().where(
+                here, sa.tuple_(idempotency_keys.c.caller, idempotency_keys.c.key_hash) == tuple(row)
+            )
+        )
     return len(rows)
 
 
