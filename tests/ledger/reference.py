@@ -159,12 +159,16 @@ class Reference:
         self.plans.append(plan)
         self._give_turn(plan)
 
+    def is_over(self, own: str) -> bool:
+        return any(plan.own == own and plan.ends_at <= self.tick for plan in self.plans)
+
     def set_end(self, own: str, ends_at: int) -> None:
         for plan in self.plans:
             if plan.own == own:
                 plan.ends_at = ends_at
                 for unit in self.units:
-                    if unit.own == own and plan.expires != "never":
+                    # Units that die at this very tick do, whatever is said of later ones.
+                    if unit.own == own and plan.expires != "never" and unit.dies_at > self.tick:
                         resets = plan.expires == "when_repeated" and plan.every is not None
                         unit.dies_at = min(plan.next_repeat(), ends_at) if resets else ends_at
 

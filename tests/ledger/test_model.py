@@ -88,6 +88,8 @@ class Ledgers(RuleBasedStateMachine):
 
     @rule(own=owns, ticks=st.integers(0, 9))
     def schedule_end(self, own: str, ticks: int) -> None:
+        if self.reference.is_over(own):
+            return  # Ownership ends what is over before it takes an end back.
         tick = self.reference.tick + ticks if ticks else UNKNOWN
         self.reference.set_end(own, tick)
         self.do_set_end(own, tick * TICK if ticks else None)

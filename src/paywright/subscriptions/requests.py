@@ -136,6 +136,16 @@ def unanswered(app: App, environment: Environment, *, attempted_before: int) -> 
         return _select(connection, environment.id, lost | (columns.status == "due"))
 
 
+def newest(connection: sa.Connection, environment_id: str, subscription_id: str) -> str | None:
+    """The last change that was asked for, whatever has become of it."""
+    mine = (subscription_changes.c.environment_id == environment_id) & (
+        subscription_changes.c.subscription_id == subscription_id
+    )
+    statement = sa.select(subscription_changes.c.id).where(mine).order_by(subscription_changes.c.id.desc()).limit(1)
+    newest_id: str | None = connection.execute(statement).scalar_one_or_none()
+    return newest_id
+
+
 def under_way(connection: sa.Connection, environment_id: str, subscription_id: str) -> list[Change]:
     """What Stripe was asked of this subscription and has not answered yet, as far as we know."""
     columns = subscription_changes.c

@@ -95,6 +95,11 @@ def _confirm(app: App, environment: Environment, quote: Quote) -> OwnedProduct |
             return decided
         if not decided.owned.is_stripe_backed:
             return _switch_by_the_calendar(work, environment, quote, decided)
+        assert decided.owned.subscription is not None
+        subscription_id = decided.owned.subscription.id
+        asked_before = requests.newest(work.connection, environment.id, subscription_id)
+        if requests.under_way(work.connection, environment.id, subscription_id):
+            return Refusal("quote_expired")
     at_stripe = quotes.look(app, environment, decided)
     refusal = _charges_something_else(app, environment, quote, decided, at_stripe)
     if refusal is not None:
@@ -104,9 +109,10 @@ def _confirm(app: App, environment: Environment, quote: Quote) -> OwnedProduct |
         decided = _still(work, environment, quote)
         if isinstance(decided, Refusal):
             return decided
-        assert decided.owned.subscription is not None
-        subscription_id = decided.owned.subscription.id
-        if requests.under_way(work.connection, environment.id, subscription_id) or not quoted.use_up(work, quote):
+        # A change that was asked for meanwhile, even one that is done already, may have come after our look at Stripe.
+        if requests.newest(work.connection, environment.id, subscription_id) != asked_before:
+            return Refusal("quote_expired")
+        if not quoted.use_up(work, quote):
             return Refusal("quote_expired")
         return requests.request(work, subscription_id, asks)
 
