@@ -104,28 +104,28 @@ class Ledgers(RuleBasedStateMachine):
         assert self.do_read() == self.reference.seen()
 
     def do_grant(self, quantity: int, expires_at: int | None) -> None:
-        raise NotImplementedError
+        raise NotImplementedError  # abstract
 
     def do_decrease(self, quantity: int, allow_negative: bool) -> bool:
-        raise NotImplementedError
+        raise NotImplementedError  # abstract
 
     def do_hold(self, name: str, quantity: int, until: int) -> bool:
-        raise NotImplementedError
+        raise NotImplementedError  # abstract
 
     def do_capture(self, name: str, quantity: int) -> bool:
-        raise NotImplementedError
+        raise NotImplementedError  # abstract
 
     def do_start(self, own: str, quantity: int, days: int, expires: Any, ends_at: int | None) -> None:
-        raise NotImplementedError
+        raise NotImplementedError  # abstract
 
     def do_set_end(self, own: str, ends_at: int | None) -> None:
-        raise NotImplementedError
+        raise NotImplementedError  # abstract
 
     def do_end(self, own: str) -> None:
-        raise NotImplementedError
+        raise NotImplementedError  # abstract
 
     def do_read(self) -> tuple[int, int]:
-        raise NotImplementedError
+        raise NotImplementedError  # abstract
 
 
 class InMemory(Ledgers):

@@ -78,7 +78,7 @@ class Lane:
         return BATCH_MAX
 
     def _run(self, environment_id: str, calls: list[Call]) -> None:
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: a lane says how it runs a batch
 
     def _ended(
         self, environment_id: str, calls: list[Call], outcomes: Outcomes | None, error: BaseException | None
