@@ -10,6 +10,7 @@ import stripe
 from tests.contract.billing import Desk
 from tests.contract.hosted_pages import refresh_in, token_in
 from tests.contract.shop import Listener, Shop
+from tests.harness.waiting import until
 
 URLS = {"refresh_url": "https://example.com/again", "return_url": "https://example.com/done"}
 
@@ -71,6 +72,7 @@ def test_stripe_account_acts_inside_and_its_events_say_so(desk: Desk, shop: Shop
         desk.v1.webhook_endpoints.create({"url": listener.url, "enabled_events": ["customer.created"], "connect": True})
         customer = desk.v1.customers.create({"name": "Theirs"}, inside)
         shop.control("POST", "deliveries/settle")
+        until(lambda: bool(listener.received), "the delivery of the connected account")
         told = json.loads(listener.received[0][1])
     assert (told["account"], told["data"]["object"]["id"]) == (made.id, customer.id)
     assert desk.v1.customers.list().data == []

@@ -20,7 +20,7 @@ from tests.flows import books, premises
 from tests.flows.shop import CANCEL_URL, SUCCESS_URL, Shop, opened_shop
 from tests.harness.waiting import until
 
-SAMPLE = {"sqlite": 6, "postgresql": 3}
+SAMPLE = {"sqlite": 6, "postgresql": 5}
 """How many points are tried for each purchase, unless all are."""
 
 IMPATIENT = {"PAYWRIGHT_CLAIM_TIMEOUT_S": "0.5", "PAYWRIGHT_RECOVERY_AFTER_S": "0.5"}
