@@ -84,7 +84,7 @@ class Delivery:
     event_type: str
     endpoint: str
     state: str = "queued"
-    """queued, waiting (for a retry), delivered, failed, dropped."""
+    """queued, held (by chaos), waiting (for a retry), delivered, failed, dropped."""
     next_at: float | None = None
     attempts: list[Json] = field(default_factory=list)
 

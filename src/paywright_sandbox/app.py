@@ -8,7 +8,7 @@ from . import control, pages, routes, web
 from .access import caller_of
 from .engine import Engine
 from .errors import ApiError
-from .faults import Fault, fault_for, troubled
+from .faults import Trouble, fault_for, troubled
 from .web import WebAnswer, WebRequest, json_answer
 
 Scope = MutableMapping[str, Any]
@@ -78,7 +78,7 @@ class SandboxApp:
         answer.headers.update(CORS)
         return answer
 
-    def fault(self, request: WebRequest) -> Fault | None:
+    def fault(self, request: WebRequest) -> Trouble | None:
         try:
             account = caller_of(self.engine.store, request.headers).account
         except ApiError:

@@ -8,6 +8,7 @@ from .errors import Json, invalid
 
 SHARES = ("duplicate", "drop", "wrong_secret", "stale_stamp", "future_stamp")
 COUNTS = ("shuffle_window", "drop_first")
+TYPES = ("hold", "drop_types")
 STAMP_SHIFT_S = 3600
 
 
@@ -22,14 +23,29 @@ def checked(wish: Json) -> Json:
             fits = (
                 isinstance(value, list)
                 and len(value) == 2
-                and all(isinstance(edge, int) for edge in value)
+                and all(isinstance(edge, int) and not isinstance(edge, bool) for edge in value)
                 and 0 <= value[0] <= value[1]
             )
+        elif name in TYPES:
+            is_list = isinstance(value, list) and all(isinstance(pattern, str) for pattern in value)
+            fits = is_list or (name == "hold" and isinstance(value, bool))
         else:
             raise invalid(f"Received unknown parameter: {name}", param=name, code="parameter_unknown")
         if not fits:
-            raise invalid(f"Invalid {name}: shares are 0 to 1, counts from 0, delay_ms is [least, most].", param=name)
+            raise invalid(
+                f"Invalid {name}: shares are 0 to 1, counts from 0, delay_ms is [least, most], hold and drop_types lists of event types.",
+                param=name,
+            )
     return wish
+
+
+def names(patterns: Any, type: str) -> bool:
+    """True for every type, or a list of types, of which `invoice.*` means all that begin so."""
+    if isinstance(patterns, bool):
+        return patterns
+    return any(
+        type.startswith(pattern[:-1]) if pattern.endswith("*") else type == pattern for pattern in patterns or ()
+    )
 
 
 class Chaos:
@@ -49,6 +65,14 @@ class Chaos:
     def delay_s(self) -> float:
         least, most = self.wish.get("delay_ms", (0, 0))
         return self.random.uniform(least, most) / 1000
+
+    def holds(self, type: str) -> bool:
+        """Whether an event of this type waits until it is released by hand."""
+        return names(self.wish.get("hold"), type)
+
+    def loses(self, type: str) -> bool:
+        """Whether this event is never sent; draws either way."""
+        return self.happens("drop") or names(self.wish.get("drop_types"), type)
 
     @property
     def window(self) -> int:

@@ -59,8 +59,8 @@ class Deliveries:
     def start(self) -> None:
         """Takes up what the last run left."""
         for account in self.store.accounts.values():
-            left = [delivery for delivery in account.deliveries.values() if delivery.state in ("queued", "waiting")]
-            self.enqueue(account, left)
+            left = ("queued", "waiting", "held")
+            self.enqueue(account, [delivery for delivery in account.deliveries.values() if delivery.state in left])
 
     async def stop(self) -> None:
         tasks = [lane.task for lane in self.lanes.values() if lane.task] + list(self.side_tasks)
@@ -71,13 +71,30 @@ class Deliveries:
         await asyncio.gather(*tasks, return_exceptions=True)
         self.outgoing.close()
 
-    def enqueue(self, account: Account, deliveries: list[Delivery]) -> None:
+    def enqueue(self, account: Account, deliveries: list[Delivery], *, is_released: bool = False) -> None:
+        """What chaos holds and nobody tried yet stays where it is, unless it `is_released` by hand."""
         for delivery in deliveries:
+            self.waiting.get(account.id, {}).pop(delivery.id, None)
+            if not is_released and not delivery.attempts and self.chaos_of(account).holds(delivery.event_type):
+                delivery.state = "held"
+                continue
             lane = self.lane(account, delivery.endpoint)
             delivery.state = "queued"
-            self.waiting.get(account.id, {}).pop(delivery.id, None)
             lane.queue.append(delivery)
             lane.wake.set()
+
+    def release(self, account: Account, events: list[str] | None = None) -> list[Delivery]:
+        """Sends what is held: of these events in this order, or everything as it was logged."""
+        held = [delivery for delivery in account.deliveries.values() if delivery.state == "held"]
+        if events is not None:
+            order = {id: place for place, id in enumerate(events)}
+            held = sorted((sent for sent in held if sent.event in order), key=lambda sent: order[sent.event])
+        self.enqueue(account, held, is_released=True)
+        return held
+
+    def chaos_changed(self, account: Account) -> None:
+        """What chaos does not hold any more goes out as it was logged."""
+        self.enqueue(account, [delivery for delivery in account.deliveries.values() if delivery.state == "held"])
 
     def lane(self, account: Account, endpoint: str) -> Lane:
         key = (account.id, endpoint)
@@ -132,7 +149,7 @@ class Deliveries:
         try:
             event = account.events.get(delivery.event)
             endpoint = self.endpoint_of(account, delivery.endpoint)
-            is_lost = not delivery.attempts and chaos.happens("drop")
+            is_lost = not delivery.attempts and chaos.loses(delivery.event_type)
             if is_lost or event is None or endpoint is None or endpoint["status"] != "enabled":
                 delivery.state = "dropped"
             elif len(delivery.attempts) < chaos.drop_first:
@@ -231,7 +248,7 @@ class Deliveries:
             elif delivery.state == "queued":
                 continue
             again.append(delivery)
-        self.enqueue(account, again)
+        self.enqueue(account, again, is_released=True)
         return again
 
     def chaos_of(self, account: Account) -> Chaos:
@@ -258,7 +275,7 @@ class Deliveries:
         """Waits until every one of these was answered once, with whatever status. False when time ran out."""
 
         def all_tried() -> bool:
-            return all(delivery.attempts or delivery.state == "dropped" for delivery in deliveries)
+            return all(delivery.attempts or delivery.state in ("dropped", "held") for delivery in deliveries)
 
         return await self.until(all_tried, timeout_s)
 

@@ -111,12 +111,37 @@ class StripeSandbox:
         self, fault: int | str | Json, *, method: str | None = None, path: str | None = None, times: int = 1
     ) -> None:
         """`fault`: an HTTP status, `timeout`, `refuse`, `drop_response`, `{"slow_ms": 300}`. The path may hold `*`."""
-        match = {name: value for name, value in (("method", method), ("path", path)) if value}
-        self.control("POST", "fail-next", {"as": fault, "times": times, "match": match})
+        self.control("POST", "fail-next", {"as": fault, "times": times, "match": match_of(method, path)})
+
+    def fail_often(
+        self,
+        faults: list[int | str | Json],
+        share: float,
+        *,
+        seed: int = 0,
+        method: str | None = None,
+        path: str | None = None,
+    ) -> None:
+        """Until `fail_never`, this share of the requests suffers one of the faults; the same seed, the same requests."""
+        wish = {"as": faults, "share": share, "seed": seed, "match": match_of(method, path)}
+        self.control("POST", "fail-next", wish)
+
+    def fail_never(self) -> None:
+        self.control("POST", "fail-next", {"clear": True})
 
     def chaos(self, **wish: Any) -> None:
-        """`duplicate=0.3, shuffle_window=4, delay_ms=[0, 50], drop_first=1, drop=0.1, wrong_secret=0.1 …`; nothing ends it."""
+        """`duplicate=0.3, shuffle_window=4, delay_ms=[0, 50], drop_first=1, drop=0.1, hold=True, wrong_secret=0.1 …`; nothing ends it."""
         self.control("PUT", "webhook-chaos", wish)
+
+    def release(self, events: list[str] | None = None) -> list[str]:
+        """Under `chaos(hold=True)`: sends these events in this order, or all that are held; answers the ids that were."""
+        return list(
+            self.control("POST", "deliveries/release", {} if events is None else {"events": events})["released"]
+        )
+
+    def resend(self, event: str) -> None:
+        """Sends the event once more to every endpoint that listens for it, lost or not."""
+        self.control("POST", f"events/{event}/resend", {})
 
     def settle(self, payment_intent: str, outcome: str = "succeed", code: str | None = None) -> Json:
         """The end of a delayed payment."""
@@ -160,6 +185,10 @@ class StripeSandbox:
     def stop(self) -> None:
         for served in self.served:
             served.stop()
+
+
+def match_of(method: str | None, path: str | None) -> Json:
+    return {name: value for name, value in (("method", method), ("path", path)) if value}
 
 
 class StripeClock:

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from .. import chaos
 from ..account import Account
-from ..errors import ApiError, Json, no_such
+from ..errors import ApiError, Json, invalid, no_such
 from ..web import WebRequest
 from .door import control
 
@@ -18,9 +18,10 @@ async def read_chaos(request: WebRequest, account: Account) -> Json:
 
 @control("PUT /_sandbox/webhook-chaos")
 async def put_chaos(request: WebRequest, account: Account) -> Json:
-    """Replaces the account's chaos; `{}` ends it."""
+    """Replaces the account's chaos; `{}` ends it, and what was held goes out."""
     account.chaos = dict(chaos.checked(request.json))
     request.engine.store.save_account(account)
+    request.engine.deliveries.chaos_changed(account)
     return account.chaos
 
 
@@ -44,6 +45,19 @@ async def settle(request: WebRequest, account: Account) -> Json:
     if not await request.engine.deliveries.settle(account, timeout_s, retries=retries):
         raise ApiError(409, f"Webhooks are still in flight after {timeout_s:g} s.", code="lock_timeout")
     return {"settled": True}
+
+
+@control("POST /_sandbox/deliveries/release")
+async def release(request: WebRequest, account: Account) -> Json:
+    """`{events?: [ids]}`: sends what chaos holds, of these events in this order, or all of it as it was logged."""
+    events = request.json.get("events")
+    if events is not None and not (isinstance(events, list) and all(isinstance(id, str) for id in events)):
+        raise invalid("events must be a list of event ids.", param="events")
+    for id in events or ():
+        if id not in account.events:
+            raise no_such("event", id, "events")
+    released = request.engine.deliveries.release(account, events)
+    return {"released": [delivery.event for delivery in released]}
 
 
 @control("POST /_sandbox/events/{id}/resend")
