@@ -77,6 +77,10 @@ class Account:
             self._http.post(path, data=form) if form is not None else self._http.post(path, json=body or {})
         )
 
+    def attempt(self, path: str, form: dict[str, Any]) -> bool:
+        """Somebody tries something in Stripe's dashboard; whether Stripe did it."""
+        return self._http.post(path, data=form).status_code == 200
+
     def close(self) -> None:
         self._http.close()
 

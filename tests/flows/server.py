@@ -73,6 +73,11 @@ class Server:
             self._process.kill()
             self.ended()
 
+    def strike(self) -> None:
+        """Kills it and leaves it lying: `has_ended` and `ended` find it so."""
+        if self._process is not None:
+            self._process.kill()
+
     def _is_ready(self) -> bool:
         code = self.has_ended()
         assert code is None, f"the server ended with {code}: {self.log.read_text()[-2000:]}"

@@ -1,0 +1,198 @@
+"""What people do: a table of acts with how often each is drawn."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.flows.shop import CANCEL_URL, SUCCESS_URL
+from tests.simulation.town import USERS, Town
+
+PAYS, DECLINES, DISPUTES, INQUIRES = "4242424242424242", "4000000000000002", "4000000000000259", "4000000000001976"
+REFUND_FAILS, REFUND_WAITS, WARNED = "4000000000005126", "4000000000007726", "4000000000005423"
+CARDS = (*(PAYS,) * 6, DECLINES)
+PLANS = (("pro", "monthly"), ("pro", "yearly"), ("team", "monthly"))
+ON_SALE = (*(("pack", "once"),) * 3, ("lifetime", "once"), ("support", "monthly"), *PLANS)
+LATER_CARDS = ("pm_card_visa", "pm_card_visa", "pm_card_chargeCustomerFail")
+
+Act = Callable[[], None]
+
+
+def checkout(town: Town) -> Act:
+    user, (product, price), card = town.draw.choice(USERS), town.draw.choice(ON_SALE), town.draw.choice(CARDS)
+    quantity = town.draw.choice((1, 1, 2)) if product == "pack" else 1
+    walks_away, comes_back = town.draw.random() < 0.15, town.draw.random() < 0.5
+
+    def act() -> None:
+        line = {"product_id": product, "price_id": price, "quantity": quantity}
+        wish = {
+            "customer": {"type": "user", "id": user},
+            "line_items": [line],
+            "success_url": SUCCESS_URL,
+            "cancel_url": CANCEL_URL,
+        }
+        status, session = town.ask("POST", "/v1/checkout-sessions", wish)
+        if status != 201 or walks_away or not session["url"]:
+            return
+        stripe_id = session["stripe"]["checkout_session_id"]
+        town.tell(f"{user} pays {product} with {card}")
+        town.shop.account.pay(stripe_id, card)
+        if card == DECLINES:
+            town.shop.account.pay(stripe_id, PAYS)
+        if comes_back:
+            town.ask("POST", f"/v1/checkout-sessions/{session['id']}/sync")
+
+    return act
+
+
+def spend(town: Town) -> Act:
+    user, item = town.draw.choice(USERS), town.draw.choice(("credits", "credits", "tokens"))
+    quantity = town.draw.choice((1, 3, 20, 60, 400))
+
+    def act() -> None:
+        path = f"/v1/customers/user/{user}/items/{item}/decrease"
+        status, _ = town.ask("POST", path, {"quantity": quantity})
+        if status == 200:
+            town.spent[user, item] += quantity
+
+    return act
+
+
+def switch(town: Town) -> Act:
+    user, (product, price), lets_it_lapse = town.draw.choice(USERS), town.draw.choice(PLANS), town.draw.random() < 0.1
+
+    def act() -> None:
+        held = next((each for each in owned(town, user) if each["product_id"] in ("pro", "team")), None)
+        if held is None:
+            return
+        wish = {"from_product_id": held["product_id"], "to_product_id": product, "price_id": price}
+        status, quote = town.ask("POST", f"/v1/customers/user/{user}/switch-quotes", wish)
+        if status == 201 and not lets_it_lapse:
+            town.ask("POST", f"/v1/customers/user/{user}/switches", {"quote_id": quote["id"]})
+
+    return act
+
+
+def cancel_or_resume(town: Town) -> Act:
+    user, verb = town.draw.choice(USERS), town.draw.choice(("cancel", "cancel", "resume"))
+    body = {"at": town.draw.choice(("now", "period_end", "period_end"))} if verb == "cancel" else None
+    which = town.draw.choice(("pro", "team", "support"))
+
+    def act() -> None:
+        town.ask("POST", f"/v1/customers/user/{user}/products/{which}/{verb}", body)
+
+    return act
+
+
+def grant_or_revoke(town: Town) -> Act:
+    user, product = town.draw.choice(USERS), town.draw.choice(("lifetime", "pack", "pro"))
+    revokes = town.draw.random() < 0.4
+
+    def act() -> None:
+        base = f"/v1/customers/user/{user}/products"
+        if not revokes:
+            town.ask("POST", base, {"product_id": product, "reason": "a present"})
+            return
+        found = [each for each in owned(town, user) if each["source"] == "grant"]
+        if found:
+            status, _ = town.ask("POST", f"{base}/{found[0]['id']}/revoke")
+            if status == 200:
+                town.revoked.add(found[0]["id"])
+
+    return act
+
+
+def refund(town: Town) -> Act:
+    """By the API, or in Stripe's dashboard."""
+    user, elsewhere, share = town.draw.choice(USERS), town.draw.random() < 0.4, town.draw.choice((1, 1, 2, 3))
+    stays = town.draw.random() < 0.15
+
+    def act() -> None:
+        paid = town.ask("GET", f"/v1/customers/user/{user}/payments")[1]["data"]
+        left = [each for each in paid if each["status"] == "paid" and each["amount"]["amount"]]
+        if not left:
+            return
+        payment = left[0]
+        amount = payment["amount"]["amount"] // share
+        if elsewhere:
+            town.tell(f"{payment['id']} is refunded in the dashboard: {amount}")
+            refund_elsewhere(town, payment, amount)
+            return
+        town.kept |= {payment["id"]} if stays else set()
+        wish = {"amount": amount, **({"end": "none"} if stays else {})}
+        town.ask("POST", f"/v1/payments/{payment['id']}/refunds", wish)
+
+    return act
+
+
+def refund_elsewhere(town: Town, payment: dict[str, Any], amount: int) -> None:
+    with town.shop.premises.app.database.read() as connection:
+        intent = connection.exec_driver_sql(
+            "SELECT stripe_payment_intent_id FROM payments WHERE id = "
+            + ("?" if connection.dialect.name == "sqlite" else "%s"),
+            (payment["id"],),
+        ).scalar_one()
+    if intent:
+        form = {"payment_intent": intent, "amount": amount}
+        # Stripe's own refusal (disputed, or less is left) is the operator's to read; nothing happened then.
+        town.shop.account.attempt("/v1/refunds", form)
+
+
+def end_a_dispute(town: Town) -> Act:
+    outcome, reason = town.draw.choice(("won", "lost")), town.draw.random()
+
+    def act() -> None:
+        found = town.shop.account.every("/v1/disputes")
+        still_open = [each for each in found if each["status"] in ("needs_response", "warning_needs_response")]
+        if still_open:
+            chosen = still_open[int(reason * len(still_open))]
+            town.tell(f"{chosen['id']} ({chosen['status']}) is {outcome}")
+            town.shop.account.post(f"/_sandbox/disputes/{chosen['id']}/resolve", {"outcome": outcome})
+
+    return act
+
+
+def change_card(town: Town) -> Act:
+    user, card = town.draw.choice(USERS), town.draw.choice(LATER_CARDS)
+
+    def act() -> None:
+        at_stripe = {each["id"] for each in town.shop.account.every("/v1/subscriptions")}
+        live = {each["subscription"]["id"] for each in owned(town, user) if each["subscription"]}
+        for subscription_id in sorted(at_stripe & live):
+            town.tell(f"{user} has {card} now")
+            put_card(town, subscription_id, card)
+
+    return act
+
+
+def put_card(town: Town, subscription_id: str, method: str) -> None:
+    account = town.shop.account
+    customer = account.get(f"/v1/subscriptions/{subscription_id}")["customer"]
+    attached = account.post(f"/v1/payment_methods/{method}/attach", form={"customer": customer})
+    account.attempt(f"/v1/subscriptions/{subscription_id}", {"default_payment_method": attached["id"]})
+
+
+def time_passes(town: Town) -> Act:
+    span = town.draw.choice(("6h", "1d", "4d", "12d", "20d", "31d"))
+
+    def act() -> None:
+        town.settle()
+        town.tell(f"{span} pass")
+        town.shop.account.advance(span)
+        town.settle()
+
+    return act
+
+
+def owned(town: Town, user: str) -> list[dict[str, Any]]:
+    return list(town.ask("GET", f"/v1/customers/user/{user}/products")[1]["data"])
+
+
+ACTS: tuple[tuple[int, Callable[[Town], Act]], ...] = (
+    (26, checkout),
+    (18, spend),
+    (10, switch),
+    (10, cancel_or_resume),
+    (5, grant_or_revoke),
+    (0, refund),
+    (0, end_a_dispute),
+    (5, change_card),
+)

@@ -1,0 +1,143 @@
+"""A shop that goes through a life: the people in it, and how they insist when something is down."""
+
+import random
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from tests.flows.shop import Shop
+from tests.harness.waiting import until
+
+USERS = ("u_1", "u_2", "u_3")
+ANSWER_S = 20.0
+INSIST_S = 90.0
+
+CATALOG: dict[str, Any] = {
+    "items": {"credits": {}, "tokens": {}, "seats": {}},
+    "product_lines": {"plan": {}},
+    "products": {
+        "free": {
+            "product_line": "plan",
+            "include_by_default": True,
+            "included_items": {"credits": {"quantity": 5, "repeat": "1 month"}},
+        },
+        "pro": {
+            "product_line": "plan",
+            "prices": {
+                "monthly": {"amounts": {"usd": "19.00"}, "interval": "1 month"},
+                "yearly": {"amounts": {"usd": "190.00"}, "interval": "1 year"},
+            },
+            "included_items": {"credits": {"quantity": 50, "repeat": "1 month"}},
+        },
+        "team": {
+            "product_line": "plan",
+            "trial": "7 day",
+            "prices": {"monthly": {"amounts": {"usd": "49.00"}, "interval": "1 month"}},
+            "included_items": {"credits": {"quantity": 500, "repeat": "1 month"}, "seats": {"quantity": 3}},
+        },
+        "support": {
+            "add_on_to": ["pro", "team"],
+            "prices": {"monthly": {"amounts": {"usd": "5.00"}, "interval": "1 month"}},
+        },
+        "pack": {
+            "stackable": True,
+            "prices": {"once": {"amounts": {"usd": "10.00"}}},
+            "included_items": {"tokens": {"quantity": 100, "expires": "never"}},
+        },
+        "lifetime": {
+            "prices": {"once": {"amounts": {"usd": "149.00"}}},
+            "included_items": {"seats": {"quantity": 1, "expires": "never"}},
+        },
+    },
+}
+
+
+@dataclass
+class Town:
+    """`draw` decides everything that is decided here; what two threads do at once is decided by them."""
+
+    shop: Shop
+    draw: random.Random
+    told: list[str] = field(default_factory=list)
+    """What happened, for whom a failure is to be explained to."""
+    spent: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Units whose decrease was answered with yes, by user and item."""
+    revoked: set[str] = field(default_factory=set)
+    """Owned products taken away by hand."""
+    kept: set[str] = field(default_factory=set)
+    """Payments refunded with the wish that the purchase stays."""
+    dying: threading.Timer | None = None
+    """The server is about to be killed by this one."""
+    _calls: int = 0
+    _starting: threading.Lock = field(default_factory=threading.Lock)
+
+    def tell(self, what: str) -> None:
+        self.told.append(what)
+
+    def ask(self, method: str, path: str, body: object = None) -> tuple[int, dict[str, Any]]:
+        """
+        One wish, under a key of its own, until it is answered: outages are waited out, a server that died is started. A refusal is an answer; a
+        500, or a request we got wrong, ends the life.
+        """
+        with self._starting:
+            self._calls += 1
+            key = f"call-{self._calls}"
+        headers = {"Idempotency-Key": key} if method == "POST" else {}
+
+        def answered() -> httpx.Response | None:
+            self.revive()
+            try:
+                answer = self.shop.http.request(method, path, json=body, headers=headers, timeout=ANSWER_S)
+            except httpx.TransportError:
+                return None
+            is_twin = answer.status_code == 409 and answer.json()["error"]["code"] == "idempotency_key_in_use"
+            return None if is_twin or answer.status_code == 503 else answer
+
+        answer = until(answered, f"{method} {path} to be answered", timeout_s=INSIST_S)
+        assert answer is not None
+        found = answer.json()
+        code = found.get("error", {}).get("code", "") if answer.status_code >= 400 else ""
+        self.tell(f"{method} {path} {body if body is not None else ''} -> {answer.status_code} {code}")
+        assert answer.status_code in (200, 201, 202, 402, 404, 409, 422), (method, path, body, answer.text)
+        return answer.status_code, found
+
+    def revive(self) -> None:
+        with self._starting:
+            if self.shop.server.has_ended() is not None:
+                self.shop.server.ended()
+                self.shop.server.start()
+
+    def settle(self) -> None:
+        """Everything that can be delivered is, and acted on. A death that was under way has happened."""
+        if self.dying is not None:
+            self.dying.join()
+            self.dying = None
+        def is_quiet() -> bool:
+            self.revive()
+            try:
+                return self.shop.http.get("/v1/environment/settled").status_code == 200
+            except httpx.TransportError:
+                return False
+
+        for _ in range(2):
+            self.shop.account.deliveries_settled()
+            until(is_quiet, "the server to settle", timeout_s=INSIST_S)
+
+    def calm(self) -> None:
+        """No more trouble, and what was never delivered is, as Stripe or an operator would."""
+        account = self.shop.account
+        account.chaos()
+        account.post("/_sandbox/fail-next", {"clear": True})
+
+        def is_delivered() -> bool:
+            self.settle()
+            missing = account.every("/v1/events", delivery_success="false")
+            for event in missing:
+                account.post(f"/_sandbox/events/{event['id']}/resend")
+            return not missing
+
+        until(is_delivered, "everything to be delivered", timeout_s=INSIST_S)
+        self.settle()
