@@ -23,6 +23,7 @@ SETTINGS: Json = {
     "billing_mode": "flexible",
     "live_retries": False,
     "search_delay_s": 0,
+    "payouts": "daily",
     "variant": {},
 }
 

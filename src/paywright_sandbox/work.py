@@ -128,6 +128,13 @@ class Work:
         waiting = [self.account.due[sequence] for sequence in sorted(self.account.due_of.get(object_id, ()))]
         self.due_taken += [due.sequence for due in waiting if due_matches(due, object_id, kinds)]
 
+    def is_scheduled(self, object_id: str, kind: str) -> bool:
+        waiting = [self.account.due[sequence] for sequence in self.account.due_of.get(object_id, ())]
+        return any(
+            due_matches(due, object_id, (kind,)) and due.sequence not in self.due_taken
+            for due in [*waiting, *self.due_added]
+        )
+
     # Events
 
     def emit(

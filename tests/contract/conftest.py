@@ -56,9 +56,10 @@ def v1(stripe_client: stripe.StripeClient) -> Any:
 
 @pytest.fixture
 def desk(shop: Shop) -> Desk:
-    """An account whose clock stands at the first of a month of thirty days."""
+    """An account whose clock stands at the first of a month of thirty days, and whose money stays until a test pays it out."""
     opened = Desk(shop)
     opened.freeze()
+    opened.settings(payouts="manual")
     return opened
 
 

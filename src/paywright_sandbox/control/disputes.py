@@ -44,9 +44,18 @@ async def resolve(request: WebRequest, account: Account) -> Json:
 
 @control("POST /_sandbox/payouts/run")
 async def run_payouts(request: WebRequest, account: Account) -> Json:
-    """`{outcome?: "paid" | "failed"}`: pays out now what is available, one payout per currency."""
+    """`{outcome?: "paid" | "failed"}`: pays out here and now what is available, one payout per currency."""
     outcome = request.json.get("outcome", "paid")
     if outcome not in ("paid", "failed"):
         raise invalid("outcome must be paid or failed.", param="outcome")
     with request.engine.work(account) as work:
         return {"data": [public(made) for made in payouts.run(work, fails=outcome == "failed")]}
+
+
+@control("POST /_sandbox/payouts/{payout}/fail")
+async def fail_payout(request: WebRequest, account: Account) -> Json:
+    """The bank sends it back, on its way or paid long ago."""
+    with request.engine.work(account) as work:
+        found = work.require("payout", request.arguments["payout"], "payout")
+        payouts.fail(work, found)
+        return public(found)

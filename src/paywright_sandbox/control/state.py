@@ -11,6 +11,7 @@ from .door import control
 CHOICES: dict[str, tuple[Any, ...]] = {
     "exhausted": ("cancel", "unpaid", "pause", "none"),
     "billing_mode": ("flexible", "classic"),
+    "payouts": ("daily", "manual"),
 }
 
 

@@ -1,4 +1,4 @@
-"""What moves the balance: one balance transaction per charge, refund and failed refund."""
+"""What moves the balance: one balance transaction per charge, refund, failed refund, dispute and payout."""
 
 from ..account import Due
 from ..errors import Json
@@ -8,6 +8,9 @@ from ..work import Work
 from .due import due
 
 AVAILABLE_AFTER_S = 2 * 86_400
+DAY_S = 86_400
+DAILY = "daily"
+"""Stands where an object's id would in the queue: the payout of the day is of no object yet."""
 
 
 def book_charge(work: Work, charge: Json, *, available_at_once: bool = False) -> str:
@@ -32,7 +35,15 @@ def book(work: Work, source: Json, amount: int, fee: int, type: str, *, at_once:
     work.save(made)
     if made["status"] == "pending":
         work.schedule(made["available_on"], "funds_available", made["id"], clock=work.clock_of(source.get("customer")))
+    else:
+        plan_payout(work)
     return str(made["id"])
+
+
+def plan_payout(work: Work) -> None:
+    """Money is there: it leaves for the bank at the next midnight, UTC, by the account's clock."""
+    if work.setting("payouts") == "daily" and not work.is_scheduled(DAILY, "payout"):
+        work.schedule(work.now - work.now % DAY_S + DAY_S, "payout", DAILY)
 
 
 @due("funds_available")
@@ -41,6 +52,7 @@ def become_available(work: Work, act: Due) -> None:
     if found:
         found["status"] = "available"
         work.save(found)
+        plan_payout(work)
 
 
 def balance(work: Work) -> Json:

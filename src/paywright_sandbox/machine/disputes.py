@@ -1,7 +1,7 @@
 """
 Disputes.
 
-    needs_response ─▶ under_review ─▶ won · lost                   the amount and a fee leave the balance when it opens
+    needs_response ─▶ under_review ─▶ won · lost                   the amount and a fee leave the balance when it opens, and return when won
     warning_needs_response ─▶ warning_under_review ─▶ warning_closed       an inquiry: no money moves; it may escalate
     prevented                                                      settled before it began
 
@@ -15,6 +15,7 @@ from ..errors import Json, invalid
 from ..objects.charges import balance_transaction
 from ..objects.disputes import EVIDENCE, dispute, early_fraud_warning
 from ..work import Work, public
+from . import balance
 from .due import due
 
 ANSWER_WITHIN_S = 9 * 86_400
@@ -129,6 +130,8 @@ def move(work: Work, found: Json, amount: int, fee: int, category: str) -> None:
         source=found["id"],
         available_on=now,
     )
+    if amount > 0:
+        balance.plan_payout(work)
     made["reporting_category"] = category
     made["description"] = f"Chargeback {'withdrawal' if amount < 0 else 'reversal'} for {found['charge']}"
     work.save(made)
@@ -202,7 +205,7 @@ def resolve(work: Work, found: Json, outcome: str) -> None:
         charge = work.require("charge", found["charge"])
         charge["_refundable_in_dispute"] = found["is_charge_refundable"] = True
         work.save(charge)
-        move(work, found, found["amount"], 0, "dispute_reversal")
+        move(work, found, found["amount"], -FEE, "dispute_reversal")
         emit(work, "charge.dispute.funds_reinstated", found)
     emit(work, "charge.dispute.closed", found)
 

@@ -1,15 +1,12 @@
-"""Payouts asked for by hand: on their way for a day, then paid; until then they can be cancelled, afterwards reversed."""
+"""Payouts asked for by hand: cancelled until they leave after half a day, paid after a day, afterwards reversed."""
 
-from ..account import Due
 from ..attributes import take, take_metadata
 from ..errors import Json, invalid
 from ..money import currency_of
 from ..objects.disputes import payout
 from ..work import Work
 from . import balance
-from .due import due
-
-ARRIVES_AFTER_S = 86_400
+from .payouts import ARRIVES_AFTER_S, LEAVES_AFTER_S
 
 
 def create(work: Work, wish: Json) -> Json:
@@ -28,18 +25,9 @@ def create(work: Work, wish: Json) -> Json:
     take_metadata(made, wish)
     made["balance_transaction"] = balance.book(work, made, -amount, 0, "payout", at_once=True)
     work.save(made)
-    work.schedule(made["arrival_date"], "payout", made["id"])
+    work.schedule(work.now + LEAVES_AFTER_S, "payout", made["id"])
     work.emit("payout.created", made, created=work.now)
     return made
-
-
-@due("payout")
-def arrive(work: Work, act: Due) -> None:
-    made = work.get("payout", act.object_id)
-    if made and made["status"] == "pending":
-        made["status"] = "paid"
-        work.save(made)
-        work.emit("payout.paid", made, created=work.now)
 
 
 def cancel(work: Work, id: str) -> Json:

@@ -160,7 +160,7 @@ def balance_transaction(
         "amount": fee,
         "application": None,
         "currency": currency,
-        "description": "Processing fees",
+        "description": "Dispute fee" if type == "adjustment" else "Processing fees",
         "type": "stripe_fee",
     }
     return {

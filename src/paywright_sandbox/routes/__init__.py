@@ -1,59 +1,6 @@
-"""The routes under /v1/, a file per noun. Importing this package fills the table in routing.py."""
+"""The routes under /v1/, a file per noun. Importing this package imports them all, which fills the table in routing.py."""
 
-from . import (
-    balance,
-    billing_portal,
-    charges,
-    checkout_sessions,
-    connect,
-    coupons,
-    credit_notes,
-    customer_balances,
-    customers,
-    disputes,
-    events,
-    invoiceitems,
-    invoices,
-    payment_intents,
-    payment_methods,
-    payouts,
-    products,
-    search,
-    setup_intents,
-    subscription_items,
-    subscription_schedules,
-    subscriptions,
-    tax_rates,
-    test_clocks,
-    tokens,
-    webhook_endpoints,
-)
+from importlib import import_module
+from pkgutil import iter_modules
 
-LOADED = (
-    balance,
-    billing_portal,
-    charges,
-    checkout_sessions,
-    connect,
-    coupons,
-    credit_notes,
-    customer_balances,
-    customers,
-    disputes,
-    events,
-    invoiceitems,
-    invoices,
-    payment_intents,
-    payment_methods,
-    payouts,
-    products,
-    search,
-    setup_intents,
-    subscription_items,
-    subscription_schedules,
-    subscriptions,
-    tax_rates,
-    test_clocks,
-    tokens,
-    webhook_endpoints,
-)
+LOADED = tuple(import_module(f"{__name__}.{file.name}") for file in iter_modules(__path__))
