@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 from .account import Account, Delivery, LoggedEvent
 from .chaos import Chaos
 from .errors import Json
+from .objects.webhook_endpoints import valid_secrets
 from .outgoing import Outgoing, Unreachable
 from .params.catalogue import API_VERSION
 from .signing import signature_header
 from .store import Store
+from .thin import is_thin, thin
 from .work import wants
 
 log = logging.getLogger("paywright_sandbox")
@@ -173,14 +175,17 @@ class Deliveries:
         return next((endpoint for endpoint in found if endpoint), None)
 
     async def post(self, account: Account, event: LoggedEvent, endpoint: Json, chaos: Chaos) -> Json:
-        body = json.dumps(rendered(event), indent=2, ensure_ascii=False).encode()
+        content = rendered(event)
+        body = json.dumps(thin(content) if is_thin(endpoint) else content, indent=2, ensure_ascii=False).encode()
         started, stamp = time.monotonic(), int(time.time())
         headers = {
             "Content-Type": "application/json; charset=utf-8",
             "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
             "Accept": "*/*; q=0.5, application/xml",
             "Cache-Control": "no-cache",
-            "Stripe-Signature": signature_header(body, chaos.secrets(endpoint["_secrets"]), chaos.stamp(stamp)),
+            "Stripe-Signature": signature_header(
+                body, chaos.secrets(valid_secrets(endpoint, account.clock.now())), chaos.stamp(stamp)
+            ),
             **account.clock.headers(),
             "Sandbox-Api-Version": API_VERSION,
         }

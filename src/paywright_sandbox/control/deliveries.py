@@ -9,6 +9,8 @@ from ..web import WebRequest
 from .door import control
 
 SETTLE_S = 30.0
+OLD_SECRET_S = 86_400
+OLD_SECRET_MAX_S = 7 * 86_400
 
 
 @control("GET /_sandbox/webhook-chaos")
@@ -58,6 +60,20 @@ async def release(request: WebRequest, account: Account) -> Json:
             raise no_such("event", id, "events")
     released = request.engine.deliveries.release(account, events)
     return {"released": [delivery.event for delivery in released]}
+
+
+@control("POST /_sandbox/webhook_endpoints/{endpoint}/roll")
+async def roll(request: WebRequest, account: Account) -> Json:
+    """`{expires_in_s?: 86400}` → `{id, secret}`. Until the old secret ends, signatures bear both; 0 ends it at once."""
+    expires_in_s = request.json.get("expires_in_s", OLD_SECRET_S)
+    if not isinstance(expires_in_s, int) or isinstance(expires_in_s, bool) or not 0 <= expires_in_s <= OLD_SECRET_MAX_S:
+        raise invalid(f"expires_in_s is 0 to {OLD_SECRET_MAX_S} seconds.", param="expires_in_s")
+    with request.engine.work(account) as work:
+        found = work.require("webhook_endpoint", request.arguments["endpoint"])
+        secret = f"whsec_{account.ids.letters(32)}"
+        found.update(_secrets=[secret, found["_secrets"][0]], _old_secret_until=work.now + expires_in_s)
+        work.save(found)
+    return {"id": found["id"], "secret": secret}
 
 
 @control("POST /_sandbox/events/{id}/resend")

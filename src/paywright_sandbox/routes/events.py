@@ -7,6 +7,7 @@ from ..delivery import rendered
 from ..errors import Json, invalid, no_such
 from ..listing import in_range, page_of
 from ..routing import route
+from ..thin import PREFIX, snapshot_of, thin
 from ..work import Work
 
 KEPT_S = 30 * 86_400
@@ -19,6 +20,18 @@ def retrieve(work: Work, parameters: Json, id: str) -> Json:
     if found is None or found.created < work.now - KEPT_S:
         raise no_such("event", id)
     return rendered(found)
+
+
+@route(
+    "GET /v2/core/events/{id}",
+    fields={},
+    note="The event a thin webhook told of (endpoint metadata `sandbox_thin=1`), without `changes` or `data`.",
+)
+def retrieve_thin(work: Work, parameters: Json, id: str) -> Json:
+    found = work.account.events.get(snapshot_of(id)) if id.startswith(PREFIX) else None
+    if found is None or found.created < work.now - KEPT_S:
+        raise no_such("event", id)
+    return thin(rendered(found))
 
 
 @route("GET /v1/events", acts_on="created delivery_success ending_before limit starting_after type types")
