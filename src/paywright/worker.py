@@ -23,7 +23,7 @@ from paywright.checkout import queries as checkout_queries
 from paywright.checkout.opening import recover
 from paywright.engine.app import App, NotConnected
 from paywright.environments.model import Environment
-from paywright.hooks.actions import fan_out, send_due
+from paywright.hooks.actions import fan_out, fan_out_late, has_news, send_due
 from paywright.kernel.ids import wall_ms
 from paywright.kernel.refusals import Refusal
 from paywright.ledger import actions as ledger
@@ -31,7 +31,6 @@ from paywright.ledger.queries import customers_due
 from paywright.ledger.warning import customers_expiring, warn_of_expiry
 from paywright.outbox import commands
 from paywright.outbox.actions import lock_customers
-from paywright.outbox.delivery import is_waiting
 from paywright.ownership import actions as ownership
 from paywright.ownership.queries import customers_with_due_ends
 from paywright.payments.actions import refund_in_full
@@ -189,6 +188,7 @@ JOBS: tuple[Job, ...] = (
     Job("inbox upkeep", tidy_inbox, 10),
     Job("commands", carry_out_commands, 1, wakes=True),
     Job("outbox", fan_out, 1, wakes=True),
+    Job("late events", fan_out_late, 10),
     Job("hooks", send_due, 1, wakes=True, at_once=2),
     Job("settling", settle_customers, 1),
     Job("expiry warnings", warn_of_expiries, 10),
@@ -208,7 +208,7 @@ def waiting(app: App, environment: Environment) -> dict[str, int]:
             "ends": len(customers_with_due_ends(connection, environment.id, now)),
             "balances": len(customers_due(connection, environment.id, now, limit=100)),
         }
-        counted["events"] = int(is_waiting(connection, environment.id))
+    counted["events"] = int(has_news(app, environment))
     # What is asked of Stripe at this moment counts too, or a test would look too early.
     counted["subscription_changes"] = len(changes.unanswered(app, environment, attempted_before=wall_ms() + 1))
     counted["stripe_events"] = int(not webhooks.settled(app, environment.id))

@@ -1,7 +1,7 @@
 """
 Outgoing hooks: made and changed by the operator, fed from the outbox, sent by the worker.
 
-`fan_out` turns what was recorded into one row per hook that hears it, in the work that marks it delivered from the outbox. `send_due` sends those
+`fan_out` turns what was recorded into one row per hook that hears it, in the work that marks it as told. `send_due` sends those
 rows: in each customer's order for each hook, under a lease, with retries. A delivery is repeated with the same id, so the app can tell.
 """
 
@@ -52,6 +52,7 @@ def create(
     if len(queries.every_hook(work.connection, work.environment_id)) >= queries.HOOKS_MAX:
         return invalid_request("url", f"An environment has at most {queries.HOOKS_MAX} hooks.")
     secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+    _listen(work)
     hook_id = new_id("hook")
     work.execute(
         hooks.insert().values(
@@ -88,6 +89,8 @@ def change(
         "url": url or present.url,
         "events": msgspec.json.encode(events or present.events).decode(),
     }
+    if enabled:
+        _listen(work)
     if enabled is not None:
         values |= {"status": "enabled" if enabled else "disabled", "disabled_reason": None, "failing_since": None}
     work.execute(
@@ -122,23 +125,46 @@ def redeliver(work: Work, hook_id: str, delivery_id: str) -> Refusal | None:
     )
 
 
+def has_news(app: App, environment: Environment) -> bool:
+    """Whether somebody listens to what was recorded and not yet told."""
+    with app.database.read() as connection:
+        listening = queries.every_hook(connection, environment.id, enabled_only=True)
+        return bool(listening) and outbox.is_waiting(connection, environment.id)
+
+
 def fan_out(app: App, environment: Environment) -> int:
     """What was recorded and not yet told: one row for each hook that hears it. Answers how many customers had something to tell."""
-    with app.database.read() as connection:
-        if not outbox.is_waiting(connection, environment.id):
-            return 0
-        listening = queries.every_hook(connection, environment.id, enabled_only=True)
+    if not has_news(app, environment):
+        return 0
     with app.work(environment.id) as work:
-        if not listening:
-            return outbox.pass_over(work)
-        told = outbox.take_undelivered(work)
-        for undelivered in told:
-            for event in outgoing(work.connection, environment.id, undelivered):
-                for hook in listening:
-                    if hears(hook.events, event.type):
-                        _queue(work, hook, event)
-            outbox.mark_delivered(work, undelivered)
-        return len(told)
+        return _tell(work, environment, outbox.take_undelivered(work))
+
+
+def fan_out_late(app: App, environment: Environment) -> int:
+    """As `fan_out`, of what was committed long after it was recorded."""
+    with app.database.read() as connection:
+        if not queries.every_hook(connection, environment.id, enabled_only=True):
+            return 0
+    with app.work(environment.id) as work:
+        return _tell(work, environment, outbox.take_late(work))
+
+
+def _tell(work: Work, environment: Environment, told: list[outbox.Undelivered]) -> int:
+    listening = queries.every_hook(work.connection, environment.id, enabled_only=True)
+    for undelivered in told:
+        for event in outgoing(work.connection, environment.id, undelivered):
+            for hook in listening:
+                if hears(hook.events, event.type):
+                    _queue(work, hook, event)
+        outbox.mark_delivered(work, undelivered)
+    return len(told)
+
+
+def _listen(work: Work) -> None:
+    """Before a hook is made or enabled: while there was none, nobody kept what was recorded."""
+    outbox.lock_progress(work)  # Two first hooks made at once: the second one must see the first.
+    if not queries.every_hook(work.connection, work.environment_id, enabled_only=True):
+        outbox.pass_over(work)
 
 
 def send_due(app: App, environment: Environment) -> int:

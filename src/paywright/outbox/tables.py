@@ -20,6 +20,9 @@ from paywright.storage.schema import (
     metadata,
 )
 
+_RARE = text("type <> 'customer.state_changed'")
+_NOBODYS = text("customer IS NULL AND delivered = 0")
+
 customers = Table(
     "customers",
     metadata,
@@ -53,17 +56,28 @@ events = Table(
     Column("type", Ident, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("data", JsonText, nullable=False),
-    Column("delivered", Flag, nullable=False, server_default="0"),
+    Column("delivered", Flag, nullable=False, server_default="0", comment="of events of no customer only"),
     Index("uq_events_sequence", "environment_id", "customer", "sequence", unique=True),
-    Index("ix_events_type", "environment_id", "type", "id"),
-    Index(
-        "ix_events_undelivered",
-        "environment_id",
-        "customer",
-        "sequence",
-        postgresql_where=text("delivered = 0"),
-        sqlite_where=text("delivered = 0"),
-    ),
+    # Not of what every decrease writes: it costs as much as the event itself, and those are found among all.
+    Index("ix_events_type", "environment_id", "type", "id", postgresql_where=_RARE, sqlite_where=_RARE),
+    Index("ix_events_of_nobody", "environment_id", "id", postgresql_where=_NOBODYS, sqlite_where=_NOBODYS),
+)
+
+told_customers = Table(
+    "told_customers",
+    metadata,
+    environment_column(),
+    customer_column(primary_key=True),
+    Column("sequence", BigInteger, nullable=False, comment="everything of the customer up to here was delivered"),
+)
+
+outbox_progress = Table(
+    "outbox_progress",
+    metadata,
+    environment_column(),
+    Column("tail_id", Ident, nullable=False, server_default="", comment="events with a customer are told up to here"),
+    Column("passed_id", Ident, nullable=False, server_default="", comment="nobody listened up to here"),
+    Column("swept", Ident, nullable=False, server_default="", comment="the last customer looked at for late ones"),
 )
 
 commands = Table(

@@ -374,17 +374,25 @@ def upgrade() -> None:
         sa.Column("type", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("data", sa.Text(), nullable=False),
-        sa.Column("delivered", sa.Integer(), server_default="0", nullable=False),
+        sa.Column(
+            "delivered", sa.Integer(), server_default="0", nullable=False, comment="of events of no customer only"
+        ),
         sa.PrimaryKeyConstraint("environment_id", "id", name=op.f("pk_events")),
     )
     with op.batch_alter_table("events", schema=None) as batch_op:
-        batch_op.create_index("ix_events_type", ["environment_id", "type", "id"], unique=False)
         batch_op.create_index(
-            "ix_events_undelivered",
-            ["environment_id", "customer", "sequence"],
+            "ix_events_of_nobody",
+            ["environment_id", "id"],
             unique=False,
-            postgresql_where=sa.text("delivered = 0"),
-            sqlite_where=sa.text("delivered = 0"),
+            postgresql_where=sa.text("customer IS NULL AND delivered = 0"),
+            sqlite_where=sa.text("customer IS NULL AND delivered = 0"),
+        )
+        batch_op.create_index(
+            "ix_events_type",
+            ["environment_id", "type", "id"],
+            unique=False,
+            postgresql_where=sa.text("type <> 'customer.state_changed'"),
+            sqlite_where=sa.text("type <> 'customer.state_changed'"),
         )
         batch_op.create_index("uq_events_sequence", ["environment_id", "customer", "sequence"], unique=True)
 
@@ -558,7 +566,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("environment_id", "caller", "key_hash", name=op.f("pk_idempotency_keys")),
     )
     with op.batch_alter_table("idempotency_keys", schema=None) as batch_op:
-        batch_op.create_index("ix_idempotency_keys_created_at", ["created_at"], unique=False)
+        batch_op.create_index("ix_idempotency_keys_created_at", ["created_at"], unique=False, postgresql_using="brin")
 
     op.create_table(
         "included_items",
@@ -816,6 +824,32 @@ def upgrade() -> None:
         ),
         sa.Column("checkout_session_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
         sa.PrimaryKeyConstraint("environment_id", "customer", "place", name=op.f("pk_open_checkouts")),
+    )
+    op.create_table(
+        "outbox_progress",
+        sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "tail_id",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            server_default="",
+            nullable=False,
+            comment="events with a customer are told up to here",
+        ),
+        sa.Column(
+            "passed_id",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            server_default="",
+            nullable=False,
+            comment="nobody listened up to here",
+        ),
+        sa.Column(
+            "swept",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            server_default="",
+            nullable=False,
+            comment="the last customer looked at for late ones",
+        ),
+        sa.PrimaryKeyConstraint("environment_id", name=op.f("pk_outbox_progress")),
     )
     op.create_table(
         "owned_products",
@@ -1485,6 +1519,15 @@ def upgrade() -> None:
     with op.batch_alter_table("switch_quotes", schema=None) as batch_op:
         batch_op.create_index("ix_switch_quotes_customer", ["environment_id", "customer", "created_at"], unique=False)
 
+    op.create_table(
+        "told_customers",
+        sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("customer", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "sequence", sa.BigInteger(), nullable=False, comment="everything of the customer up to here was delivered"
+        ),
+        sa.PrimaryKeyConstraint("environment_id", "customer", name=op.f("pk_told_customers")),
+    )
     op.create_table(
         "trial_uses",
         sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
