@@ -35,8 +35,11 @@ class StripeShop(Shop):
         self.environment = connected
         self.control("clock/freeze", {"at": instant(START) // 1000})
 
-    def control(self, path: str, body: dict[str, Any], key: str | None = None) -> dict[str, Any]:
-        answer = self._http.post(f"/_sandbox/{path}", json=body, headers={"Authorization": f"Bearer {key or self.key}"})
+    def control(
+        self, path: str, body: dict[str, Any], key: str | None = None, method: str = "POST"
+    ) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {key or self.key}"}
+        answer = self._http.request(method, f"/_sandbox/{path}", json=body, headers=headers)
         assert answer.status_code == 200, answer.text
         return answer.json()  # type: ignore[no-any-return]
 

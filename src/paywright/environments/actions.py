@@ -102,13 +102,21 @@ class StripeCredentials(msgspec.Struct, frozen=True):
         return f"StripeCredentials({self.secret_key[:8]}…{self.secret_key[-4:]})"
 
 
+def wrong_key(secret_key: str, environment: Environment) -> Refusal | None:
+    """`wrong_key_mode` unless it is a secret or restricted key of the environment's mode."""
+    match = _STRIPE_KEY.fullmatch(secret_key)
+    if match is None or match[1] != environment.mode:
+        return Refusal("wrong_key_mode", {"mode": environment.mode})
+    return None
+
+
 def connect_stripe(work: Work, settings: Settings, credentials: StripeCredentials) -> Refusal | None:
     """Stores credentials, encrypted. A key of the other mode is `wrong_key_mode`."""
     present = queries.environment(work.connection, work.environment_id)
     assert present is not None
-    match = _STRIPE_KEY.fullmatch(credentials.secret_key)
-    if match is None or match[1] != present.mode:
-        return Refusal("wrong_key_mode", {"mode": present.mode})
+    refusal = wrong_key(credentials.secret_key, present)
+    if refusal is not None:
+        return refusal
     work.execute(
         environments.update()
         .where(environments.c.environment_id == work.environment_id)
@@ -117,6 +125,7 @@ def connect_stripe(work: Work, settings: Settings, credentials: StripeCredential
             stripe_publishable_key=credentials.publishable_key,
             stripe_account=credentials.account,
             stripe_api_base=credentials.api_base,
+            disconnected_at=None,
         )
     )
     return None
@@ -125,11 +134,17 @@ def connect_stripe(work: Work, settings: Settings, credentials: StripeCredential
 def stripe_credentials(
     connection: Connection, settings: Settings, environment: Environment
 ) -> StripeCredentials | None:
-    """`STRIPE_*` win over what is stored, for the selected environment only. None: nothing to talk to Stripe with."""
+    """
+    `STRIPE_*` win over what is stored, for the selected environment only.
+
+    None: nothing to talk to Stripe with, or the connected account has removed us.
+    """
+    columns = (environments.c.stripe_secret_key, environments.c.disconnected_at)
+    row = connection.execute(sa.select(*columns).where(environments.c.environment_id == environment.id)).one_or_none()
+    if row is not None and row.disconnected_at is not None:
+        return None
     selected = settings.environment == environment.id
-    stored = connection.execute(
-        sa.select(environments.c.stripe_secret_key).where(environments.c.environment_id == environment.id)
-    ).scalar_one_or_none()
+    stored = None if row is None else row.stripe_secret_key
     secret_key = (settings.stripe_secret_key if selected else None) or (
         decrypt(settings.require_secret(), stored) if stored else None
     )
@@ -164,7 +179,7 @@ def add_webhook_secret(work: Work, settings: Settings, secret: str, *, stripe_en
 
 
 def accepted_webhook_secrets(connection: Connection, settings: Settings, environment_id: str) -> list[str]:
-    """At most five, newest first, `STRIPE_WEBHOOK_SECRET` before all for the selected environment."""
+    """At most five, newest first, those of `STRIPE_WEBHOOK_SECRET` before all for the selected environment."""
     rows = connection.execute(
         sa.select(webhook_secrets.c.secret)
         .where(
@@ -176,7 +191,8 @@ def accepted_webhook_secrets(connection: Connection, settings: Settings, environ
     )
     secrets = [decrypt(settings.require_secret(), row.secret) for row in rows]
     if settings.stripe_webhook_secret and settings.environment == environment_id:
-        secrets.insert(0, settings.stripe_webhook_secret)
+        given = [each.strip() for each in settings.stripe_webhook_secret.split(",")]
+        secrets = [*(each for each in given if each), *secrets]
     return list(dict.fromkeys(secrets))[:SECRETS_TRIED_MAX]
 
 

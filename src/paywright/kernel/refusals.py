@@ -103,7 +103,9 @@ REFUSALS: dict[str, tuple[int, str]] = {
     "session_not_open": (409, "This checkout session is {status}."),
     "claim_taken": (409, "These purchases are attached to another account."),
     "catalog_conflict": (409, "The catalog is at version {version} now. Read it, merge, and send it again."),
+    "migration_running": (409, "Owners of this product are being migrated already: {migration_id}. Let that one end first."),
     "stripe_account_changed": (409, "This key belongs to the Stripe account {new}; the environment knows {old}."),
+    "not_at_stripe": (409, "The environment's provider is `{provider}`: there is no Stripe account to ask."),
     "clock_backwards": (409, "A clock only moves forward; it shows {now}."),
     "not_settled": (409, "Something is still due or in flight: {waiting}."),
     "idempotency_key_reused": (
@@ -153,8 +155,13 @@ REFUSALS: dict[str, tuple[int, str]] = {
     "custom_by_secret_only": (422, "`custom` customers are for secret keys only; a token can't name one."),
     # 429, 500, 501, 502, 503
     "rate_limited": (429, "Too many requests. Wait and try again."),
+    "too_many_streams": (429, "This customer has {limit} streams open, which is the most there may be. Close some."),
     "internal_error": (500, "Something broke on our side. It is logged under this `request_id`."),
     "not_implemented": (501, "Not implemented yet: {what}."),
+    "cannot_stream": (
+        501,
+        "A stream would keep a thread of this server for itself. Open it at `paywright serve`, or mount the API in an ASGI app.",
+    ),
     "stripe_refused": (502, "Stripe said no: {stripe_message}"),
     "stripe_unavailable": (
         503,
@@ -162,4 +169,5 @@ REFUSALS: dict[str, tuple[int, str]] = {
     ),
     "webhook_secret_missing": (503, "This environment has no webhook secret yet, so deliveries can't be verified."),
     "unavailable": (503, "Busy or out of reach for a moment. Repeat the request with the same Idempotency-Key."),
+    "streams_full": (503, "This server has as many streams open as it takes. Try again in a moment."),
 }

@@ -323,7 +323,7 @@ def upgrade() -> None:
             "policy",
             sa.Text(),
             nullable=False,
-            comment="allowed_origins, access, on_refund, on_dispute_lost, expiring_soon_hours",
+            comment="allowed_origins, access, on_refund, on_dispute_lost, expiring_soon_hours, emails",
         ),
         sa.Column(
             "stripe_secret_key",
@@ -347,6 +347,22 @@ def upgrade() -> None:
             comment="whose key this is, as /v1/account said",
         ),
         sa.Column("stripe_api_base", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
+        sa.Column(
+            "charges_enabled",
+            sa.Integer(),
+            nullable=True,
+            comment="of the account, as Stripe said last; null: not asked yet",
+        ),
+        sa.Column("payouts_enabled", sa.Integer(), nullable=True),
+        sa.Column(
+            "requirements_due", sa.Text(), nullable=True, comment="what Stripe wants to know of the account by now"
+        ),
+        sa.Column(
+            "disconnected_at",
+            sa.BigInteger(),
+            nullable=True,
+            comment="wall clock: since when the connected account lets us do nothing",
+        ),
         sa.Column(
             "clock_ms",
             sa.BigInteger(),
@@ -395,6 +411,21 @@ def upgrade() -> None:
             sqlite_where=sa.text("type <> 'customer.state_changed'"),
         )
         batch_op.create_index("uq_events_sequence", ["environment_id", "customer", "sequence"], unique=True)
+
+    op.create_table(
+        "fraud_warnings",
+        sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False, comment="Stripe's"
+        ),
+        sa.Column("payment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("fraud_type", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("actionable", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("environment_id", "id", name=op.f("pk_fraud_warnings")),
+    )
+    with op.batch_alter_table("fraud_warnings", schema=None) as batch_op:
+        batch_op.create_index("ix_fraud_warnings_payment_id", ["environment_id", "payment_id"], unique=False)
 
     op.create_table(
         "guests",
@@ -607,6 +638,13 @@ def upgrade() -> None:
             nullable=False,
             comment="when access is lost, if that is known",
         ),
+        sa.Column(
+            "turns_before",
+            sa.Integer(),
+            server_default="0",
+            nullable=False,
+            comment="turn n is at anchor + (n - this) periods",
+        ),
         sa.CheckConstraint(
             "expires IN ('never', 'when_purchase_expires', 'when_repeated')", name=op.f("ck_included_items_expires")
         ),
@@ -802,14 +840,39 @@ def upgrade() -> None:
         sa.Column(
             "sealed",
             sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
-            nullable=False,
-            comment="recipient and contents, encrypted",
+            nullable=True,
+            comment="recipient and contents, encrypted; null once it is forgotten",
         ),
+        sa.Column(
+            "status",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            server_default="pending",
+            nullable=False,
+        ),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column(
+            "next_attempt_at",
+            sa.BigInteger(),
+            nullable=True,
+            comment="wall clock; while a worker has it, the end of its lease",
+        ),
+        sa.Column("last_error", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False, comment="wall clock"),
-        sa.Column("sent_at", sa.BigInteger(), nullable=True, comment="wall clock"),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True, comment="wall clock: when it was sent, kept or given up"),
+        sa.CheckConstraint(
+            "status IN ('pending', 'sending', 'sent', 'kept', 'uncertain', 'dead')", name=op.f("ck_letters_status")
+        ),
         sa.PrimaryKeyConstraint("environment_id", "id", name=op.f("pk_letters")),
     )
     with op.batch_alter_table("letters", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_letters_due",
+            ["environment_id", "next_attempt_at"],
+            unique=False,
+            postgresql_where=sa.text("next_attempt_at IS NOT NULL"),
+            sqlite_where=sa.text("next_attempt_at IS NOT NULL"),
+        )
+        batch_op.create_index("ix_letters_status", ["environment_id", "status", "ended_at"], unique=False)
         batch_op.create_index("uq_letters_fact", ["environment_id", "kind", "fact"], unique=True)
 
     op.create_table(
@@ -874,6 +937,12 @@ def upgrade() -> None:
         sa.Column("granted_at", sa.BigInteger(), nullable=False),
         sa.Column("access", sa.Integer(), server_default="1", nullable=False),
         sa.Column("access_until", sa.BigInteger(), nullable=True, comment="access is lost then: the days of grace"),
+        sa.Column(
+            "frozen_by",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=True,
+            comment="disputes, by a space between them; access is lost whatever the column says",
+        ),
         sa.Column("items_anchor", sa.BigInteger(), nullable=True, comment="null: granted_at"),
         sa.Column(
             "ends_at",
@@ -937,10 +1006,64 @@ def upgrade() -> None:
             postgresql_where=sa.text("ended_at IS NULL AND ends_at IS NOT NULL"),
             sqlite_where=sa.text("ended_at IS NULL AND ends_at IS NOT NULL"),
         )
-        batch_op.create_index("ix_owned_products_product_id", ["environment_id", "product_id"], unique=False)
+        batch_op.create_index(
+            "ix_owned_products_product_id", ["environment_id", "product_id", "customer", "id"], unique=False
+        )
         batch_op.create_index("ix_owned_products_subscription_id", ["environment_id", "subscription_id"], unique=False)
         batch_op.create_index(
             "uq_owned_products_line", ["environment_id", "checkout_session_id", "line_index"], unique=True
+        )
+
+    op.create_table(
+        "owner_migrations",
+        sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("product_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "version_id",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=False,
+            comment="the product version its owners are migrated to",
+        ),
+        sa.Column("filter", sa.Text(), nullable=False, comment="which owners, see migrations.OwnerFilter"),
+        sa.Column(
+            "status",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            server_default="running",
+            nullable=False,
+        ),
+        sa.Column("owners", sa.BigInteger(), nullable=False, comment="how many the filter named when it was started"),
+        sa.Column("migrated", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column(
+            "unchanged",
+            sa.BigInteger(),
+            server_default="0",
+            nullable=False,
+            comment="looked at, and there already or ended",
+        ),
+        sa.Column(
+            "after_customer",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            server_default="",
+            nullable=False,
+            comment="how far it has come",
+        ),
+        sa.Column(
+            "after_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), server_default="", nullable=False
+        ),
+        sa.Column("actor", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("finished_at", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("status IN ('running', 'completed')", name=op.f("ck_owner_migrations_status")),
+        sa.PrimaryKeyConstraint("environment_id", "id", name=op.f("pk_owner_migrations")),
+    )
+    with op.batch_alter_table("owner_migrations", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_owner_migrations_running",
+            ["environment_id", "product_id"],
+            unique=True,
+            postgresql_where=sa.text("status = 'running'"),
+            sqlite_where=sa.text("status = 'running'"),
         )
 
     op.create_table(
@@ -994,6 +1117,20 @@ def upgrade() -> None:
         ),
         sa.Column("stripe_charge_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
         sa.Column("stripe_customer_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
+        sa.Column(
+            "subscription_id",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=True,
+            comment="Stripe's, whose invoice it paid",
+        ),
+        sa.Column("period_start", sa.BigInteger(), nullable=True, comment="of what that invoice is for"),
+        sa.Column("period_end", sa.BigInteger(), nullable=True),
+        sa.Column(
+            "fraud_warning",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=True,
+            comment="the type an early fraud warning gave",
+        ),
         sa.Column("fee", sa.BigInteger(), nullable=True),
         sa.Column("net", sa.BigInteger(), nullable=True),
         sa.Column("receipt_url", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
@@ -1016,7 +1153,29 @@ def upgrade() -> None:
         batch_op.create_index("ix_payments_created_at", ["environment_id", "created_at", "id"], unique=False)
         batch_op.create_index("ix_payments_customer", ["environment_id", "customer", "created_at", "id"], unique=False)
         batch_op.create_index("ix_payments_invoice_id", ["environment_id", "invoice_id"], unique=False)
+        batch_op.create_index("ix_payments_paid_at", ["environment_id", "paid_at", "id"], unique=False)
+        batch_op.create_index("ix_payments_subscription_id", ["environment_id", "subscription_id"], unique=False)
         batch_op.create_index("uq_payments_fact", ["environment_id", "fact"], unique=True)
+
+    op.create_table(
+        "payouts",
+        sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False, comment="Stripe's"
+        ),
+        sa.Column("status", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False, comment="below zero: taken from the bank account"),
+        sa.Column("currency", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("automatic", sa.Integer(), nullable=False),
+        sa.Column("arrives_at", sa.BigInteger(), nullable=True),
+        sa.Column("failure_code", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
+        sa.Column("failure_message", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("seen_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("environment_id", "id", name=op.f("pk_payouts")),
+    )
+    with op.batch_alter_table("payouts", schema=None) as batch_op:
+        batch_op.create_index("ix_payouts_created_at", ["environment_id", "created_at", "id"], unique=False)
 
     op.create_table(
         "product_holders",
@@ -1088,6 +1247,75 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("environment_id", "id", name=op.f("pk_purchase_urls")),
     )
     op.create_table(
+        "reconcile_cursors",
+        sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "events_seen",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=True,
+            comment="the Stripe event up to which undelivered ones were looked for",
+        ),
+        sa.Column(
+            "compared_until",
+            sa.BigInteger(),
+            nullable=True,
+            comment="business time: when the last comparison that finished began",
+        ),
+        sa.PrimaryKeyConstraint("environment_id", name=op.f("pk_reconcile_cursors")),
+    )
+    op.create_table(
+        "reconcile_lines",
+        sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("reconciliation_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("noun", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "id",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=False,
+            comment="Stripe's where there is one, else ours",
+        ),
+        sa.Column("field", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("ours", sa.Text(), nullable=False),
+        sa.Column("stripe", sa.Text(), nullable=False),
+        sa.Column("fixed", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "environment_id", "reconciliation_id", "noun", "id", "field", name=op.f("pk_reconcile_lines")
+        ),
+    )
+    op.create_table(
+        "reconciliations",
+        sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("status", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "asked_by",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=False,
+            comment="worker, cli or api",
+        ),
+        sa.Column("wish", sa.Text(), nullable=False, comment="depth, fix, events, since"),
+        sa.Column("place", sa.Text(), nullable=True, comment="how far it has come; null: it has not begun, or is over"),
+        sa.Column("counts", sa.Text(), server_default="{}", nullable=False, comment="objects looked at, by step"),
+        sa.Column("last_error", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
+        sa.Column(
+            "claim", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True, comment="who is at it"
+        ),
+        sa.Column("claimed_until", sa.BigInteger(), server_default="0", nullable=False, comment="wall clock"),
+        sa.Column(
+            "began_at", sa.BigInteger(), nullable=True, comment="business time: what changes later is for the next one"
+        ),
+        sa.Column("created_at", sa.BigInteger(), nullable=False, comment="wall clock"),
+        sa.Column("finished_at", sa.BigInteger(), nullable=True, comment="wall clock"),
+        sa.CheckConstraint(
+            "status IN ('requested', 'running', 'finished', 'failed')", name=op.f("ck_reconciliations_status")
+        ),
+        sa.PrimaryKeyConstraint("environment_id", "id", name=op.f("pk_reconciliations")),
+    )
+    with op.batch_alter_table("reconciliations", schema=None) as batch_op:
+        batch_op.create_index("ix_reconciliations_created_at", ["environment_id", "created_at", "id"], unique=False)
+        batch_op.create_index("ix_reconciliations_status", ["environment_id", "status", "created_at"], unique=False)
+
+    op.create_table(
         "refunds",
         sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
         sa.Column("id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
@@ -1103,12 +1331,73 @@ def upgrade() -> None:
         sa.Column("currency", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
         sa.Column("reason", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
         sa.Column("failure_reason", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
+        sa.Column(
+            "end_policy",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=True,
+            comment="now, period_end or none; null: by on_refund, when it has succeeded",
+        ),
+        sa.Column(
+            "take_back",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=True,
+            comment="unspent, all or none; null: by on_refund, when it has succeeded",
+        ),
+        sa.Column(
+            "parameters",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=True,
+            comment="JSON, exactly what Stripe is sent; null: not asked for by us",
+        ),
+        sa.Column(
+            "generation", sa.BigInteger(), server_default="1", nullable=False, comment="part of the key Stripe is sent"
+        ),
+        sa.Column("requested_at", sa.BigInteger(), nullable=True, comment="wall clock, of this generation"),
+        sa.Column("attempted_at", sa.BigInteger(), nullable=True, comment="wall clock"),
+        sa.Column("last_error", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("end_policy IN ('now', 'period_end', 'none')", name=op.f("ck_refunds_end_policy")),
+        sa.CheckConstraint("take_back IN ('unspent', 'all', 'none')", name=op.f("ck_refunds_take_back")),
         sa.PrimaryKeyConstraint("environment_id", "id", name=op.f("pk_refunds")),
     )
     with op.batch_alter_table("refunds", schema=None) as batch_op:
         batch_op.create_index("ix_refunds_payment_id", ["environment_id", "payment_id", "id"], unique=False)
+        batch_op.create_index(
+            "ix_refunds_requested",
+            ["environment_id", "attempted_at", "id"],
+            unique=False,
+            postgresql_where=sa.text("status = 'requested'"),
+            sqlite_where=sa.text("status = 'requested'"),
+        )
         batch_op.create_index("uq_refunds_stripe_refund_id", ["environment_id", "stripe_refund_id"], unique=True)
+
+    op.create_table(
+        "return_effects",
+        sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "source",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=False,
+            comment="refund: or dispute: and Stripe's id",
+        ),
+        sa.Column("owned_product_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("payment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("froze", sa.Integer(), server_default="0", nullable=False),
+        sa.Column(
+            "took", sa.Integer(), server_default="0", nullable=False, comment="units and, if ended is set, the product"
+        ),
+        sa.Column("ended", sa.Integer(), server_default="0", nullable=False),
+        sa.Column(
+            "undone",
+            sa.Integer(),
+            server_default="0",
+            nullable=False,
+            comment="given back: the refund failed, the dispute was won",
+        ),
+        sa.PrimaryKeyConstraint("environment_id", "source", "owned_product_id", name=op.f("pk_return_effects")),
+    )
+    with op.batch_alter_table("return_effects", schema=None) as batch_op:
+        batch_op.create_index("ix_return_effects_payment_id", ["environment_id", "payment_id"], unique=False)
 
     op.create_table(
         "revoked_customers",
@@ -1202,6 +1491,47 @@ def upgrade() -> None:
     with op.batch_alter_table("stripe_customers", schema=None) as batch_op:
         batch_op.create_index(
             "uq_stripe_customers_stripe_customer_id", ["environment_id", "stripe_customer_id"], unique=True
+        )
+
+    op.create_table(
+        "stripe_endpoints",
+        sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "id",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=False,
+            comment="ours: part of the Idempotency-Key sent to Stripe",
+        ),
+        sa.Column(
+            "stripe_endpoint_id",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=True,
+            comment="null until Stripe has answered",
+        ),
+        sa.Column("url", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("parameters", sa.Text(), nullable=False, comment="as sent: a repeat sends the same"),
+        sa.Column(
+            "status",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=False,
+            comment="requested, in_use, replaced or deleted",
+        ),
+        sa.Column("created_at", sa.BigInteger(), nullable=False, comment="wall clock"),
+        sa.CheckConstraint(
+            "status = 'requested' OR stripe_endpoint_id IS NOT NULL", name=op.f("ck_stripe_endpoints_answered")
+        ),
+        sa.CheckConstraint(
+            "status IN ('requested', 'in_use', 'replaced', 'deleted')", name=op.f("ck_stripe_endpoints_status")
+        ),
+        sa.PrimaryKeyConstraint("environment_id", "id", name=op.f("pk_stripe_endpoints")),
+    )
+    with op.batch_alter_table("stripe_endpoints", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_stripe_endpoints_requested",
+            ["environment_id"],
+            unique=True,
+            postgresql_where=sa.text("status = 'requested'"),
+            sqlite_where=sa.text("status = 'requested'"),
         )
 
     op.create_table(
@@ -1309,6 +1639,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("environment_id", "root", name=op.f("pk_stripe_objects")),
     )
     op.create_table(
+        "stripe_paces",
+        sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "free_at",
+            sa.BigInteger(),
+            nullable=False,
+            comment="wall clock: when the next background call to Stripe may begin",
+        ),
+        sa.PrimaryKeyConstraint("environment_id", name=op.f("pk_stripe_paces")),
+    )
+    op.create_table(
         "stripe_prices",
         sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
         sa.Column("product_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
@@ -1395,6 +1736,22 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "stripe_signature_failures",
+        sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False, comment="deliveries refused since the first"),
+        sa.Column(
+            "first_at", sa.BigInteger(), nullable=False, comment="wall clock; the first after the last good event"
+        ),
+        sa.Column("last_at", sa.BigInteger(), nullable=False, comment="wall clock"),
+        sa.Column(
+            "last_reason",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=False,
+            comment="missing, malformed, wrong, stale or future",
+        ),
+        sa.PrimaryKeyConstraint("environment_id", name=op.f("pk_stripe_signature_failures")),
+    )
+    op.create_table(
         "subscription_changes",
         sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
         sa.Column(
@@ -1456,6 +1813,18 @@ def upgrade() -> None:
             comment="of the schedule that will change it, while there is one",
         ),
         sa.Column("changes_at", sa.BigInteger(), nullable=True, comment="when that schedule's next phase begins"),
+        sa.Column(
+            "trial_ending_told",
+            sa.BigInteger(),
+            nullable=True,
+            comment="the trial's end that subscription.trial_ending was told of",
+        ),
+        sa.Column(
+            "renewal_upcoming_told",
+            sa.BigInteger(),
+            nullable=True,
+            comment="the period's end that subscription.renewal_upcoming was told of",
+        ),
         sa.Column("started_at", sa.BigInteger(), nullable=False),
         sa.Column("seen_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("environment_id", "id", name=op.f("pk_subscriptions")),
@@ -1556,5 +1925,18 @@ def upgrade() -> None:
         ),
         sa.Column("position", sa.Integer(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("environment_id", "id", name=op.f("pk_webhook_secrets")),
+    )
+    op.create_table(
+        "worker_beats",
+        sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "process",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=False,
+            comment="host and process",
+        ),
+        sa.Column("beats", sa.Integer(), nullable=False),
+        sa.Column("beat_at", sa.BigInteger(), nullable=False, comment="wall clock"),
+        sa.PrimaryKeyConstraint("environment_id", "process", name=op.f("pk_worker_beats")),
     )
     # ### end Alembic commands ###

@@ -1,0 +1,321 @@
+"""
+The steps of a reconciliation, each a page at a time: after every page the place is written down, so whoever carries on begins there.
+
+Lists are read a hundred objects at a time, with everything expanded that projecting one needs; only what differs is fetched by itself. What Stripe's
+lists cannot tell, because it is gone there, is found by counting what we hold of it.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from paywright.checkout.tables import checkout_sessions
+from paywright.customers import sync as customers
+from paywright.customers.tables import stripe_customers
+from paywright.engine.app import App
+from paywright.environments.model import Environment
+from paywright.healing import missed, reports, stuck
+from paywright.healing.compare import differs, look
+from paywright.healing.mirror import said
+from paywright.healing.model import Line, Place
+from paywright.healing.reports import Held
+from paywright.healing.watched import kept_against, rows_about
+from paywright.invoices.actions import EXPAND as INVOICE_EXPAND
+from paywright.invoices.tables import invoices
+from paywright.payments.tables import disputes, payments, refunds
+from paywright.storage.schema import metadata
+from paywright.storage.work import Work
+from paywright.stripe.gateway import Gateway
+from paywright.stripe.metadata import id_of
+from paywright.stripe.model import Fetched
+from paywright.subscriptions import actions as subscriptions
+from paywright.subscriptions.tables import subscriptions as subscription_rows
+from paywright.webhooks import actions as webhooks
+from paywright.webhooks.model import Noun, Root
+from paywright.webhooks.rules import SYNCED
+
+PAGE_SIZE = 100
+OVERLAP_MS = 3_600_000
+"""What was made so long before the last comparison began is looked at once more: it may not have been listed yet."""
+LATE_MS = 30 * 86_400_000
+"""A refund may fail, and a dispute be decided, so long after it was made."""
+REPLAYED_EVENTS_MAX = 10_000
+
+
+class Run:
+    """One reconciliation being carried on by this process."""
+
+    def __init__(self, app: App, environment: Environment, held: Held, counts: Counter[str]) -> None:
+        self.app, self.environment, self.held, self.counts = app, environment, held, counts
+
+    @property
+    def gateway(self) -> Gateway:
+        return self.app.gateway(self.environment)
+
+    @property
+    def made_since(self) -> int | None:
+        """Milliseconds of business time. None: from the very beginning."""
+        wish = self.held.wish
+        if wish.since is not None or wish.depth == "full":
+            return wish.since
+        with self.app.database.read() as connection:
+            known = reports.cursor(connection, self.environment.id)
+        return None if known is None or known.compared_until is None else int(known.compared_until) - OVERLAP_MS
+
+    def keep(self, work: Work, lines: list[Line]) -> None:
+        reports.write_lines(work, self.held.id, lines)
+
+    def look(self, noun: Noun, stripe_id: str) -> None:
+        look(self.app, self.environment, Root(noun, stripe_id), fix=self.held.wish.fix, keep=self.keep)
+
+    def read(self, statement: sa.Select[Any]) -> list[Any]:
+        with self.app.database.read() as connection:
+            return list(connection.execute(statement.limit(PAGE_SIZE)))
+
+
+Step = Callable[[Run, Place], Place | None]
+"""Does one page. Answers where the next one begins; None: the step is over."""
+
+
+def events(run: Run, place: Place) -> Place | None:
+    """Undelivered ones, or after a restore all since the last one we hold; then whatever is due is worked through."""
+    undelivered, after = not run.held.wish.events, place.after
+    if after is None:
+        with run.app.database.read() as connection:
+            known = reports.cursor(connection, run.environment.id)
+            begin = (
+                missed.last_held(connection, run.environment.id)
+                if run.held.wish.events
+                else known and known.events_seen
+            )
+        after = f">{begin}" if begin else None
+    found = missed.page(run.gateway, after, undelivered=undelivered)
+    run.counts["events"] += len(missed.take_in(run.app, run.environment, found.events))
+    is_newer = place.begin_at is None or (after or "").startswith(">")
+    begin_at = (missed.newest_to_begin_at(found.events) if is_newer else None) or place.begin_at
+    if found.after is not None:
+        return msgspec.structs.replace(place, after=found.after, begin_at=begin_at)
+    if undelivered and begin_at is not None:
+        with run.app.work(run.environment.id) as work:
+            reports.remember(work, events_seen=begin_at)
+    webhooks.process_due(run.app, run.environment.id, roots_max=REPLAYED_EVENTS_MAX)
+    return None
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """A list at Stripe whose elements are compared as they stand in it."""
+
+    noun: Noun
+    path: str
+    expand: tuple[str, ...]
+    asked: dict[str, Any] = {}
+    by_age: bool = True
+    """Only what was made since the last time: older ones that may still change are held as open."""
+
+
+LISTS = {
+    "customers": Listed("customer", "/v1/customers", tuple(customers.EXPAND)),
+    "subscriptions": Listed(
+        "subscription", "/v1/subscriptions", tuple(subscriptions.EXPAND), {"status": "all"}, by_age=False
+    ),
+    "invoices": Listed("invoice", "/v1/invoices", tuple(INVOICE_EXPAND)),
+    "payment_intents": Listed(
+        "payment_intent", "/v1/payment_intents", ("latest_charge.balance_transaction", "payment_method")
+    ),
+}
+
+
+def listed(step: str) -> Step:
+    wanted = LISTS[step]
+
+    def one_page(run: Run, place: Place) -> Place | None:
+        asked = {**wanted.asked, "expand": [f"data.{each}" for each in wanted.expand]}
+        page = _page(run, place, wanted.path, asked, run.made_since if wanted.by_age else None)
+        run.counts[step] += len(page["data"])
+        tally = place.tally
+        for found in page["data"]:
+            root = Root(wanted.noun, found["id"])
+            tally += _is_held(run, root)
+            if _is_worth_a_look(run, root, found):
+                run.look(root.noun, root.id)
+        if page["has_more"] and page["data"]:
+            return msgspec.structs.replace(place, after=page["data"][-1]["id"], tally=tally)
+        return _those_that_are_gone(run, step, tally) or None
+
+    return one_page
+
+
+def _page(run: Run, place: Place, path: str, asked: dict[str, Any], since: int | None) -> dict[str, Any]:
+    asked = {"limit": PAGE_SIZE, **asked}
+    if since is not None:
+        asked["created"] = {"gte": since // 1000}
+    if place.after is not None:
+        asked["starting_after"] = place.after
+    return run.gateway.get(path, asked)
+
+
+def _is_worth_a_look(run: Run, root: Root, found: dict[str, Any]) -> bool:
+    if any(found.get(name, {}).get("has_more") for name in ("items", "lines") if isinstance(found.get(name), dict)):
+        return True  # The list shows only the first of them.
+    if run.held.wish.depth == "full" or root.noun != "subscription":
+        return differs(run.app, run.environment, root, found)
+    fetched = Fetched(str(root), 0, found)
+    with run.app.database.read() as connection:
+        rows = rows_about(connection, run.environment.id, fetched)
+    if ("subscription", root.id) in rows:
+        return bool(kept_against(said(fetched), rows))
+    return differs(run.app, run.environment, root, found)
+
+
+HELD = {
+    "customers": (stripe_customers, stripe_customers.c.stripe_customer_id),
+    "subscriptions": (subscription_rows, subscription_rows.c.id),
+}
+"""What Stripe lists in full: fewer of ours there than here means that some are gone."""
+
+
+def _is_held(run: Run, root: Root) -> bool:
+    table_and_id = {"customer": HELD["customers"], "subscription": HELD["subscriptions"]}.get(root.noun)
+    if table_and_id is None:
+        return False
+    table, known_by = table_and_id
+    return bool(run.read(sa.select(known_by).where(table.c.environment_id == run.environment.id, known_by == root.id)))
+
+
+def _those_that_are_gone(run: Run, step: str, tally: int) -> Place | None:
+    """Every one we hold is asked for by itself, if Stripe's whole list did not have as many of them."""
+    if step not in HELD or (LISTS[step].by_age and run.made_since is not None):
+        return None
+    table, known_by = HELD[step]
+    counted = sa.select(sa.func.count()).where(table.c.environment_id == run.environment.id, known_by.is_not(None))
+    [(ours,)] = run.read(counted.select_from(table))
+    return Place(f"gone {step}") if ours > tally else None
+
+
+def gone(step: str) -> Step:
+    table, known_by = HELD[step]
+
+    def one_page(run: Run, place: Place) -> Place | None:
+        held = sa.select(known_by).where(table.c.environment_id == run.environment.id, known_by > (place.after or ""))
+        ids = [row[0] for row in run.read(held.order_by(known_by))]
+        run.counts[f"gone_{step}"] += len(ids)
+        for stripe_id in ids:
+            run.look(LISTS[step].noun, stripe_id)
+        return msgspec.structs.replace(place, after=ids[-1]) if len(ids) == PAGE_SIZE else None
+
+    return one_page
+
+
+def returns(step: str, noun: Noun) -> Step:
+    """Refunds and disputes: one that we hold otherwise, or not at all, leads to its payment if that is ours."""
+    table, known_by = {"refunds": (refunds, refunds.c.stripe_refund_id), "disputes": (disputes, disputes.c.id)}[step]
+
+    def one_page(run: Run, place: Place) -> Place | None:
+        since = run.made_since
+        page = _page(run, place, f"/v1/{step}", {}, None if since is None else since - LATE_MS)
+        run.counts[step] += len(page["data"])
+        here = table.c.environment_id == run.environment.id
+        held = sa.select(known_by, table.c.status, table.c.amount).where(
+            here, known_by.in_([found["id"] for found in page["data"]])
+        )
+        ours = {row[0]: (row.status, row.amount) for row in run.read(held.order_by(known_by))}
+        for root in _roots_of(
+            found for found in page["data"] if ours.get(found["id"]) != (found["status"], found["amount"])
+        ):
+            if _is_payment_of_ours(run, root):
+                run.look(root.noun, root.id)
+        more = page["has_more"] and page["data"]
+        return msgspec.structs.replace(place, after=page["data"][-1]["id"]) if more else None
+
+    assert noun in ("refund", "dispute")
+    return one_page
+
+
+def _roots_of(found: Iterable[dict[str, Any]]) -> list[Root]:
+    roots: dict[Root, None] = {}
+    for each in found:
+        intent, charge = id_of(each.get("payment_intent")), id_of(each.get("charge"))
+        if intent is not None:
+            roots[Root("payment_intent", intent)] = None
+        elif charge is not None:
+            roots[Root("charge", charge)] = None
+    return list(roots)
+
+
+def _is_payment_of_ours(run: Run, root: Root) -> bool:
+    here = payments.c.environment_id == run.environment.id
+    return bool(run.read(sa.select(payments.c.id).where(here, payments.c.fact == str(root))))
+
+
+def payouts(run: Run, place: Place) -> Place | None:
+    """Where this version keeps them."""
+    if "payouts" not in metadata.tables or "payout" not in SYNCED:
+        return None
+    page = _page(run, place, "/v1/payouts", {}, run.made_since)
+    run.counts["payouts"] += len(page["data"])
+    for found in page["data"]:
+        if differs(run.app, run.environment, Root("payout", found["id"]), found):
+            run.look("payout", found["id"])
+    more = page["has_more"] and page["data"]
+    return msgspec.structs.replace(place, after=page["data"][-1]["id"]) if more else None
+
+
+def still_open(noun: Noun, table: sa.Table, known_by: sa.Column[Any], statuses: tuple[str, ...]) -> Step:
+    """What we hold as open may have come to its end long after it was made: each is asked for by itself."""
+
+    def one_page(run: Run, place: Place) -> Place | None:
+        held = sa.select(known_by).where(
+            table.c.environment_id == run.environment.id,
+            table.c.status.in_(statuses),
+            known_by.is_not(None),
+            known_by > (place.after or ""),
+        )
+        ids = [row[0] for row in run.read(held.order_by(known_by))]
+        run.counts[f"open_{noun}s"] += len(ids)
+        for stripe_id in ids:
+            run.look(noun, stripe_id)
+        return msgspec.structs.replace(place, after=ids[-1]) if len(ids) == PAGE_SIZE else None
+
+    return one_page
+
+
+def rows(run: Run, place: Place) -> Place | None:
+    """What waits in our own rows without anybody coming for it."""
+    run.counts["rows"] += stuck.tell(run.app, run.environment, fix=run.held.wish.fix, keep=run.keep)
+    return None
+
+
+STEPS: dict[str, Step] = {
+    "events": events,
+    "open sessions": still_open(
+        "checkout_session", checkout_sessions, checkout_sessions.c.stripe_checkout_session_id, ("open",)
+    ),
+    "customers": listed("customers"),
+    "gone customers": gone("customers"),
+    "subscriptions": listed("subscriptions"),
+    "gone subscriptions": gone("subscriptions"),
+    "invoices": listed("invoices"),
+    "payment_intents": listed("payment_intents"),
+    "refunds": returns("refunds", "refund"),
+    "disputes": returns("disputes", "dispute"),
+    "payouts": payouts,
+    "open payments": still_open(
+        "payment_intent", payments, payments.c.stripe_payment_intent_id, ("pending", "requires_action", "failed")
+    ),
+    "open invoices": still_open("invoice", invoices, invoices.c.id, ("draft", "open")),
+    "rows": rows,
+}
+ONLY_WHEN_ASKED = frozenset({"gone customers", "gone subscriptions"})
+"""Steps that another one leads to."""
+
+
+def next_place(place: Place, led_to: Place | None) -> Place | None:
+    """None: that was the last step."""
+    if led_to is not None:
+        return led_to
+    names = list(STEPS)
+    rest = [name for name in names[names.index(place.step) + 1 :] if name not in ONLY_WHEN_ASKED]
+    return Place(rest[0]) if rest else None

@@ -1,0 +1,108 @@
+"""Comparing with Stripe: what is the same tells nothing, what differs is told by field, and mended when asked to."""
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+
+from paywright.healing.model import Line
+from paywright.invoices.tables import invoices
+from paywright.ownership.tables import owned_products
+from paywright.payments.tables import payments
+from paywright.subscriptions.tables import subscriptions
+from tests.healing.till import HealingShop
+from tests.subscriptions.terms import USER
+
+
+def fields(lines: list[Line]) -> set[tuple[str, str]]:
+    return {(line.noun, line.field) for line in lines}
+
+
+def test_what_agrees_tells_nothing_and_changes_nothing(till: HealingShop) -> None:
+    till.buy("pro")
+    before = till.events(USER)
+    for wish in ({}, {"fix": True}, {"depth": "light"}, {"events": True}):
+        over, lines = till.reconcile(**wish)
+        assert (lines, over.lines, over.fixed) == ([], 0, 0), wish
+    assert till.events(USER) == before
+
+
+def test_purchases_renewals_and_refunds_of_an_hour_without_deliveries_are_made_good(till: HealingShop) -> None:
+    till.listen()
+    subscription_id = till.buy("pro")
+    session = till.open_checkout("pack")
+    till.pay(session)
+    till.advance("32d")
+    intent = next(each for each in till.app.gateway(till.environment).pages("/v1/payment_intents") if each["amount"] == 1000)
+    till.post("/v1/refunds", {"payment_intent": intent["id"], "amount": 400})
+    assert till.row(subscriptions, subscriptions.c.id == subscription_id)["current_period_end"] < till.app.now("test")
+
+    over, lines = till.reconcile()
+    assert over.counts["events"] > 0
+    assert lines == []
+    assert till.row(payments, payments.c.stripe_payment_intent_id == intent["id"])["amount_refunded"] == 400
+    assert till.row(subscriptions, subscriptions.c.id == subscription_id)["current_period_end"] > till.app.now("test")
+    assert sorted(each[0] or "" for each in till.owned_now()) == ["pack", "pro"]
+    again, _ = till.reconcile()
+    assert again.counts.get("events", 0) == 0
+
+
+def test_what_no_event_told_is_found_and_without_fix_only_told(till: HealingShop) -> None:
+    """No endpoint at Stripe at all: its log names nothing as undelivered."""
+    session = till.open_checkout("pack")
+    till.pay(session)
+    _, lines = till.reconcile()
+    assert {("checkout_session", "status"), ("payment", "row"), ("owned_product", "row")} <= fields(lines)
+    assert not any(line.fixed for line in lines)
+    assert till.owned_now() == []
+    over, mended = till.reconcile(fix=True)
+    assert fields(mended) == fields(lines)
+    assert over.fixed == over.lines == len(lines)
+    assert [each[0] for each in till.owned_now()] == ["pack"]
+    assert till.reconcile()[1] == []
+
+
+CORRUPTED = {
+    "a subscription's status": (subscriptions, {"status": "past_due"}),
+    "a subscription that ended only here": (subscriptions, {"status": "canceled", "ended_at": 1}),
+    "a subscription's period": (subscriptions, {"current_period_end": 5, "current_period_start": 4}),
+    "a payment's amount": (payments, {"amount": 7}),
+    "a payment's status": (payments, {"status": "cancelled"}),
+    "a payment's refunds": (payments, {"amount_refunded": 3}),
+    "a payment's currency": (payments, {"currency": "jpy"}),
+    "an invoice's status": (invoices, {"status": "open"}),
+    "an invoice's amounts": (invoices, {"amount_paid": 1, "total": 2}),
+    "an owned product's period": (owned_products, {"current_period_end": 9}),
+}
+
+
+@pytest.mark.parametrize("name", CORRUPTED)
+def test_a_row_changed_by_hand_is_told_by_field_and_mended(till: HealingShop, name: str) -> None:
+    till.buy("pro")
+    table, values = CORRUPTED[name]
+    [right] = [till.row(table, sa.true())] if table is not owned_products else [till.row(table, table.c.source == "checkout")]
+    where = table.c.id == right["id"]
+    till.corrupt(table, where, **values)
+    _, lines = till.reconcile()
+    told = {line.field: (line.ours, line.stripe, line.fixed) for line in lines if line.field in values}
+    assert told == {field: (value, right[field], False) for field, value in values.items()}
+    _, mended = till.reconcile(fix=True)
+    assert {line.field for line in mended if line.fixed} >= set(values)
+    seen = {"seen_at": till.row(table, where)["seen_at"]} if "seen_at" in right else {}
+    assert till.row(table, where) == {**right, **seen}
+    assert till.reconcile()[1] == []
+
+
+def test_a_subscription_that_is_not_at_stripe_is_told(till: HealingShop) -> None:
+    subscription_id = till.buy("pro")
+    ghost = {**till.row(subscriptions, subscriptions.c.id == subscription_id), "id": "sub_ghost"}
+    with till.app.work("test") as work:
+        work.execute(subscriptions.insert().values(**ghost))
+    _, lines = till.reconcile()
+    assert Line("subscription", "sub_ghost", "exists", True, False) in lines
+
+
+def test_fields_are_shown_as_json(till: HealingShop) -> None:
+    till.buy("pro")
+    till.corrupt(payments, sa.true(), amount=7)
+    _, lines = till.reconcile()
+    assert msgspec.json.encode(lines)
