@@ -44,10 +44,12 @@ from paywright.webhooks.tables import stripe_events
 
 log = logging.getLogger("paywright.worker")
 
+from paywright.stripe.background import background
 POLL_S = 1.0
 THREADS = 6
 OUTAGES = (DatabaseUnavailable, StripeBusy, StripeUnknown, StripeRefused, NotConnected)
 """What passes by itself, or needs a person outside: one line in the log, no stack."""
+from paywright.webhooks.door import Door
 
 
 def push_catalog(app: App, environment: Environment) -> None:
@@ -117,10 +119,11 @@ def process_inbox(app: App, environment: Environment) -> int:
 
 
 def tidy_inbox(app: App, environment: Environment) -> int:
-    """Claims of the dead come back, what waited for a mapping wakes up, payloads go after 90 days."""
+    """Claims of the dead come back, what waited for a mapping wakes up, old payloads go, what the door refused is written down."""
+    app.resource(Door).write_refused()
     done = webhooks.process_due(app, environment.id)
     with app.work(environment.id) as work:
-        return done + webhooks.forget_old_payloads(work, app.wall())
+        return done + webhooks.forget_old_payloads(work, app.wall(), days=app.settings.event_payload_days)
 
 
 def recover_checkouts(app: App, environment: Environment) -> int:
@@ -275,8 +278,9 @@ class Worker:
     def _do(self, job: Job, environment: Environment) -> int:
         try:
             done = 0
-            while not self._stopping.is_set() and (more := job.run(self._app, environment)):
-                done += more
+            with background():
+                while not self._stopping.is_set() and (more := job.run(self._app, environment)):
+                    done += more
         except OUTAGES as error:
             log.warning("environment %s, %s: %s: %s", environment.id, job.name, type(error).__name__, error)
         except Exception:

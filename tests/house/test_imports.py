@@ -27,6 +27,7 @@ PURE = {
     "paywright.kernel.instants": 0,
     "paywright.kernel.periods": 0,
     "paywright.stripe.metadata": 0,
+    "paywright.stripe.versions": 1,
     "paywright.catalog.checks": 1,
     "paywright.catalog.diff": 1,
     "paywright.catalog.fields": 1,

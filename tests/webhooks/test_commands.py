@@ -95,3 +95,13 @@ def test_replay_of_one_or_many(mill: Mill, paywright: Any, arguments: tuple[str,
 )
 def test_a_replay_of_nobody_knows_what_is_a_usage_error(paywright: Any, arguments: tuple[str, ...]) -> None:
     assert paywright("replay", *arguments).exit_code == 2
+
+
+def test_the_endpoint_is_made_and_rolled(mill: Mill, paywright: Any) -> None:
+    refused = paywright("endpoint", "--json")
+    assert (refused.exit_code, json.loads(refused.output)["error"]["code"]) == (1, "invalid_request")
+    first = answer(paywright("endpoint", "--url", "http://127.0.0.1:1", "--json"))
+    assert first["url"] == "http://127.0.0.1:1/webhooks/stripe/test"
+    second = paywright("endpoint", "--url", "http://127.0.0.1:1")
+    assert f"Replaced: {first['id']}." in second.output
+    assert len(mill.account.every("/v1/webhook_endpoints")) == 1

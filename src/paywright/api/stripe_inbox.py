@@ -1,7 +1,8 @@
 """What Stripe sent: the door's place in the document, and the inbox to look into."""
 
 from paywright.api.call import Answer, Call, Open, listed, ok
-from paywright.api.parsing import Listing, place, read_place
+from paywright.api.parsing import Body, Listing, place, read_place
+from paywright.kernel.instants import parse_instant
 from paywright.kernel.refusals import Refusal, invalid_request
 from paywright.storage.work import Work
 from paywright.webhooks import actions, queries
@@ -14,6 +15,14 @@ class StripeEventListing(Listing, frozen=True, kw_only=True):
     type: str | None = None
     status: str | None = None
     reason: str | None = None
+
+
+class ReplayOfMany(Body, frozen=True, kw_only=True):
+    """Which ones; several narrow each other, and one of them is needed. `ignored` is a reason, `since` an instant of arrival."""
+
+    failed: bool = False
+    ignored: str | None = None
+    since: str | None = None
 
 
 def receive(_call: Open) -> Answer:
@@ -61,3 +70,15 @@ def replay_stripe_event(call: Call, work: Work) -> Answer | Refusal:
     found = queries.stripe_event(work.connection, call.environment.id, event_id)
     assert found is not None
     return ok(found)
+
+
+def replay_stripe_events(call: Call, work: Work) -> Answer | Refusal:
+    """Makes many due again, at most a thousand at once, the oldest first. Safe at any time: no fact has its effect twice."""
+    body: ReplayOfMany = call.body
+    since = None if body.since is None else parse_instant(body.since)
+    if body.since is not None and since is None:
+        return invalid_request("since", "`since` is an instant with its offset, such as 2026-11-20T12:00:00Z.")
+    if not body.failed and body.ignored is None and since is None:
+        return invalid_request("failed", "Say which ones: `failed`, `ignored` or `since`.")
+    replayed = actions.replay_many(work, call.app.wall(), failed=body.failed, ignored=body.ignored, since=since)
+    return ok({"replayed": replayed, "has_more": len(replayed) == actions.REPLAY_MAX})

@@ -5,7 +5,7 @@ from typing import Any
 import click
 import msgspec
 
-from paywright.cli.options import fail, opened, shared, show, table
+from paywright.cli.options import fail, must, opened, shared, show, table
 
 STATUSES = ("pending", "processed", "failed", "ignored")
 
@@ -94,6 +94,19 @@ def replay_events(
         fail(f"There is no Stripe event {event_id} here.", as_json=as_json, code="not_found")
     more = " There may be more: run this again." if len(replayed) == actions.REPLAY_MAX else ""
     show({"replayed": replayed}, f"{len(replayed)} replayed; the worker takes them up.{more}", as_json=as_json)
+
+
+@group.command("endpoint")
+@click.option("--url", metavar="URL", help="How Stripe reaches this server; PAYWRIGHT_PUBLIC_URL if left out.")
+@shared
+def make_endpoint(url: str | None, environment: str | None, as_json: bool) -> None:
+    """Make the webhook endpoint at Stripe and keep its secret; older ones of this environment go. Run it again to roll the secret."""
+    from paywright.webhooks.endpoint import set_up
+
+    with opened(environment) as (app, selected):
+        made = must(set_up(app, selected, public_url=url), as_json=as_json)
+    deleted = f" Replaced: {', '.join(made.deleted)}." if made.deleted else ""
+    show(msgspec.to_builtins(made), f"{made.id} delivers to {made.url}.{deleted}", as_json=as_json)
 
 
 def _plain(event: Any) -> dict[str, Any]:

@@ -228,6 +228,13 @@ class AsyncSurface:
             "POST", "/v1/keys", model.ApiKey, body=without_none({"kind": kind, "scopes": scopes, "name": name})
         )
 
+    async def replay_stripe_events(
+        self, *, failed: bool = False, ignored: str | None = None, since: datetime | None = None
+    ) -> model.Replayed:
+        """All that failed, or were ignored for a reason, or arrived since an instant; several narrow each other. Safe at any time."""
+        asked = {"failed": failed, "ignored": ignored, "since": None if since is None else since.isoformat()}
+        return await self._call("POST", "/v1/stripe-events/replay", model.Replayed, body=asked)
+
     async def revoke_key(self, key_id: str) -> model.ApiKey:
         """Voids a key within a second. Again answers the same."""
         return await self._call("DELETE", f"/v1/keys/{segment(key_id)}", model.ApiKey)

@@ -232,6 +232,13 @@ class Surface:
         """Ends connections and what runs in the background."""
         self._transport.close()
 
+    def replay_stripe_events(
+        self, *, failed: bool = False, ignored: str | None = None, since: datetime | None = None
+    ) -> model.Replayed:
+        """All that failed, or were ignored for a reason, or arrived since an instant; several narrow each other. Safe at any time."""
+        asked = {"failed": failed, "ignored": ignored, "since": None if since is None else since.isoformat()}
+        return self._call("POST", "/v1/stripe-events/replay", model.Replayed, body=asked)
+
     def __enter__(self) -> Self:
         return self
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
+import msgspec
 from sqlalchemy.engine import Connection
 
 from paywright.environments import actions as environment_actions
@@ -21,6 +22,7 @@ from paywright.storage.database import Database
 from paywright.storage.work import Work, open_work
 from paywright.stripe.gateway import Gateway
 
+from paywright.stripe.pace import Pace, per_s
 STRIPE_CALLS_MAX = 16
 """Calls to Stripe under way at once: a slow Stripe never takes all threads."""
 
@@ -85,8 +87,8 @@ class App:
         with self.database.read() as connection:
             return queries.environment(connection, environment_id)
 
-    def gateway(self, environment: Environment) -> Gateway:
-        """Raises `NotConnected` where there is no key to call with."""
+    def gateway(self, environment: Environment, *, as_platform: bool = False) -> Gateway:
+        """`as_platform`: into the account the key is of, not the connected one. Raises `NotConnected` where there is no key to call with."""
         with self.database.read() as connection:
             credentials = environment_actions.stripe_credentials(connection, self.settings, environment)
         if credentials is None:
@@ -94,8 +96,10 @@ class App:
         with self._lock:
             made = self._gateways.get((environment.id, credentials))
             if made is None:
-                hear = self._clock_reader(environment) if environment.provider == "sandbox" else None
-                made = Gateway(credentials, limiter=self._stripe_limiter, read_clock=hear)
+                hear = self._clock_reader(environment) if is_its_clock else None
+                made = Gateway(
+                    credentials, limiter=self._stripe_limiter, read_clock=hear, pace=self._pace_of(environment)
+                )
                 self._gateways[environment.id, credentials] = made
             return made
 
@@ -104,6 +108,9 @@ class App:
         selected = self.settings.environment == environment.id
         return (self.settings.stripe_publishable_key if selected else None) or environment.stripe_publishable_key
 
+        if as_platform:
+            credentials = msgspec.structs.replace(credentials, account=None)
+        is_its_clock = environment.provider == "sandbox" and credentials.account == environment.stripe_account
     def resource(self, kind: "type[Kept] | Callable[[App], Kept]") -> Kept:
         """The one `kind(app)` of this App, made when first asked for and closed with it."""
         with self._lock:
@@ -130,3 +137,9 @@ class App:
                 clock.observe(work, shown, runs=runs, wall=self.wall())
 
         return hear
+    def _pace_of(self, environment: Environment) -> Pace | None:
+        """None: background calls come as fast as they can."""
+        setting = self.settings.background_calls_per_s
+        allowed = per_s(setting, provider=environment.provider, livemode=environment.livemode)
+        return None if allowed is None else Pace(self.database, environment.id, allowed)
+

@@ -36,6 +36,12 @@ def every_environment(connection: Connection) -> list[Environment]:
     ]
 
 
+def of_stripe_account(connection: Connection, stripe_account: str) -> list[Environment]:
+    """Those that work in a connected account, by id, at most a hundred."""
+    found = sa.select(*_SHOWN).where(environments.c.stripe_account == stripe_account)
+    return [_environment(row) for row in connection.execute(found.order_by(environments.c.environment_id).limit(100))]
+
+
 def _environment(row: Any) -> Environment:
     return Environment(
         id=row.environment_id,

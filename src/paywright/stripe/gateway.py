@@ -16,12 +16,18 @@ import msgspec
 
 from paywright.environments.actions import StripeCredentials
 from paywright.kernel import faults
+from paywright.kernel.ids import wall_ms
+from paywright.stripe.background import is_background
+from paywright.stripe.pace import Pace
 
 if TYPE_CHECKING:
     from stripe import StripeClient, StripeError
 
 PAGE_SIZE = 100
 BUSY_TRIES = 3
+TIMEOUT_S = (3, 20)
+BACKGROUND_TIMEOUT_S = (3, 60)
+"""To connect, and to answer."""
 _BACK_OFF_S_MAX = 60.0
 
 ReadClock = Callable[[int, bool], None]
@@ -83,12 +89,19 @@ class Gateway:
     """One environment's way to Stripe. Thread-safe; the SDK is imported by the first call."""
 
     def __init__(
-        self, credentials: StripeCredentials, *, limiter: threading.Semaphore, read_clock: ReadClock | None = None
+        self,
+        credentials: StripeCredentials,
+        *,
+        limiter: threading.Semaphore,
+        read_clock: ReadClock | None = None,
+        pace: Pace | None = None,
     ) -> None:
+        """`pace` is kept by background calls only (`stripe.background`)."""
         self._credentials = credentials
         self._limiter = limiter
         self._read_clock = read_clock
-        self._made: StripeClient | None = None
+        self._pace = pace
+        self._made: dict[bool, StripeClient] = {}
         self._making = threading.Lock()
 
     def get(self, path: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -114,12 +127,13 @@ class Gateway:
             asked = {**asked, "starting_after": page["data"][-1]["id"]}
 
     def _call(self, method: str, path: str, params: dict[str, Any], idempotency_key: str | None) -> dict[str, Any]:
-        """A busy Stripe is asked again with the same key: a buyer's call gives up after three tries."""
-        for attempt in range(1, BUSY_TRIES + 1):
+        """A busy Stripe is asked again with the same key: a buyer's call gives up after three tries, a background call at once."""
+        tries = 1 if is_background() else BUSY_TRIES
+        for attempt in range(1, tries + 1):
             try:
                 return self._call_once(method, path, params, idempotency_key)
             except StripeBusy:
-                if attempt == BUSY_TRIES:
+                if attempt == tries:
                     raise
                 time.sleep(min(_BACK_OFF_S_MAX, 2 ** (attempt - 1)) * random.uniform(0.5, 1.0))
         raise AssertionError("the loop returns or raises")
@@ -143,6 +157,8 @@ class Gateway:
         self._hear_time(answer.headers)
         decoded: dict[str, Any] = msgspec.json.decode(answer.body)
         return decoded
+        if self._pace is not None and is_background():
+            self._pace.wait()
 
     def _hear_time(self, headers: Any) -> None:
         shown = (headers or {}).get("Sandbox-Time")
@@ -151,23 +167,24 @@ class Gateway:
 
     def _client(self) -> "StripeClient":
         with self._making:
-            if self._made is None:
-                self._made = _stripe_client(self._credentials)
-            return self._made
+            if patient not in self._made:
+                self._made[patient] = _stripe_client(self._credentials, BACKGROUND_TIMEOUT_S if patient else TIMEOUT_S)
+            return self._made[patient]
 
 
-def _stripe_client(credentials: StripeCredentials) -> "StripeClient":
+def _stripe_client(credentials: StripeCredentials, timeout_s: tuple[int, int]) -> "StripeClient":
     import stripe
 
     base: Any = None
     if credentials.api_base:
+        patient = is_background()
         # All four, or something leaks to the real Stripe.
         base = dict.fromkeys(("api", "connect", "files", "meter_events"), credentials.api_base.rstrip("/"))
     return stripe.StripeClient(
         credentials.secret_key,
         base_addresses=base,
         max_network_retries=2,  # A client built without it retries nothing.
-        http_client=stripe.RequestsClient(timeout=(3, 20)),
+        http_client=stripe.RequestsClient(timeout=timeout_s),
     )
 
 

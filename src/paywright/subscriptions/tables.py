@@ -31,6 +31,8 @@ subscriptions = Table(
     Column("latest_invoice_id", Ident),
     Column("schedule_id", Ident, comment="of the schedule that will change it, while there is one"),
     Column("changes_at", Instant, comment="when that schedule's next phase begins"),
+    Column("trial_ending_told", Instant, comment="the trial's end that subscription.trial_ending was told of"),
+    Column("renewal_upcoming_told", Instant, comment="the period's end that subscription.renewal_upcoming was told of"),
     Column("started_at", Instant, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
     Index("ix_subscriptions_customer", "environment_id", "customer", "started_at"),

@@ -7,8 +7,10 @@ leaves claimed rows, which are due again when the claim is old. Rows that arrive
 
 import logging
 import random
+from typing import Any
 
 import lz4.frame
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -20,9 +22,11 @@ from paywright.environments.model import Environment
 from paywright.outbox.actions import open_incident
 from paywright.storage.database import DatabaseUnavailable
 from paywright.storage.work import RolledBack, Work
+from paywright.stripe.background import background
 from paywright.stripe.fetches import lock
 from paywright.stripe.gateway import StripeBusy, StripeRefused, StripeUnknown
 from paywright.stripe.model import Fetched
+from paywright.stripe.versions import normal
 from paywright.webhooks import claims, lanes, nouns
 from paywright.webhooks.claims import Claim
 from paywright.webhooks.lanes import LanePaused
@@ -34,7 +38,9 @@ ROOTS_MAX = 1_000
 """In one call of `process_due`: then other environments have their turn."""
 DATABASE_PAUSE_MS = 1_000
 REPLAY_MAX = 1_000
-PAYLOAD_LIFE_MS = 90 * 86_400_000
+DAY_MS = 86_400_000
+DELETED = frozenset({"customer.deleted", "customer.subscription.deleted"})
+"""Types whose object Stripe may not know any more. A deleted invoice was a draft, which goes (`invoices`)."""
 
 _log = logging.getLogger("paywright.webhooks")
 
@@ -118,7 +124,8 @@ def _told(error: Exception) -> str:
 
 def _fetch(app: App, environment: Environment, claim: Claim) -> Fetched:
     try:
-        return nouns.fetch(app, environment, claim.root, claim.types)
+        with background():
+            fetched = nouns.fetch(app, environment, claim.root, claim.types)
     except StripeBusy as busy:
         raise LanePaused("busy") from busy
     except StripeUnknown as outage:
@@ -129,6 +136,25 @@ def _fetch(app: App, environment: Environment, claim: Claim) -> Fetched:
         if refused.is_key_dead:
             raise LanePaused("key_refused") from refused
         raise
+    if fetched.found is not None or not DELETED & claim.types:
+        return fetched
+    return msgspec.structs.replace(fetched, found=_as_told(app, claim))
+
+
+def _as_told(app: App, claim: Claim) -> dict[str, Any] | None:
+    """Stripe no longer knows what its own event says was deleted: then the payload is all there is, as the pinned version would show it."""
+    with app.database.read() as connection:
+        payload = claims.last_payload(connection, claim, DELETED)
+    if payload is None:
+        return None
+    told = normal(msgspec.json.decode(payload))["data"]["object"]
+    if told.get("object") == "customer":
+        return {
+            "id": told["id"],
+            "object": "customer",
+            "deleted": True,
+        }  # Go by the event's type: its object has no such mark.
+    return dict(told)
 
 
 def _apply(app: App, environment: Environment, claim: Claim, fetched: Fetched) -> None:
@@ -138,7 +164,7 @@ def _apply(app: App, environment: Environment, claim: Claim, fetched: Fetched) -
         if not claims.is_still_ours(work, claim):
             _log.warning("environment %s: the claim on %s was given up meanwhile", environment.id, claim.root)
             raise RolledBack  # Whoever has the rows now fetches again.
-        outcome = nouns.apply(work, claim.root, fetched)
+        outcome = nouns.apply(work, claim.root, fetched, claim.types)
         claims.mark(work, claim, outcome, app.wall())
         if outcome.status == "unresolved" and not claim.was_unresolved:
             facts = {"object": str(claim.root), "stripe_customer_id": outcome.stripe_customer_id}
@@ -254,12 +280,12 @@ def settled(app: App, environment_id: str) -> bool:
         return connection.execute(open_rows).one_or_none() is None
 
 
-def forget_old_payloads(work: Work, now: int, *, limit: int = 1_000) -> int:
-    """Payloads go after 90 days; ids, reasons and facts stay for ever. Answers how many went."""
+def forget_old_payloads(work: Work, now: int, *, days: int = 90, limit: int = 1_000) -> int:
+    """Payloads go after so many days; ids, reasons and facts stay for ever. Answers how many went."""
     here = stripe_events.c.environment_id == work.environment_id
     old = (
         sa.select(stripe_events.c.id)
-        .where(here, stripe_events.c.received_at < now - PAYLOAD_LIFE_MS, stripe_events.c.payload.is_not(None))
+        .where(here, stripe_events.c.received_at < now - days * DAY_MS, stripe_events.c.payload.is_not(None))
         .order_by(stripe_events.c.received_at, stripe_events.c.id)
         .limit(limit)
     )

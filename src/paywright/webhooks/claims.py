@@ -5,10 +5,12 @@ All due rows of one root object are claimed together, in a small transaction of 
 claim is a name on the rows: whoever marks them checks, under lock, that the name is still his. One that is older than the claim's life is given up.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+import lz4.frame
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from paywright.kernel.ids import new_id
 from paywright.storage.statements import insert_if_absent
@@ -27,6 +29,7 @@ ERROR_CHARACTERS_MAX = 500
 class Claim(msgspec.Struct, frozen=True):
     """Rows about one root that are ours until `claim_timeout_s` is over."""
 
+    environment_id: str
     name: str
     root: Root
     types: frozenset[str]
@@ -94,9 +97,9 @@ def _claim(work: Work, root: str, now: int) -> Claim | None:
             next_attempt_at=None,
         )
     )
-    return Claim(
-        name, Root.of(root), frozenset(row.type for row in rows), any(row.last_error == UNRESOLVED for row in rows)
-    )
+    types = frozenset(row.type for row in rows)
+    was_unresolved = any(row.last_error == UNRESOLVED for row in rows)
+    return Claim(work.environment_id, name, Root.of(root), types, was_unresolved)
 
 
 UNRESOLVED = "unresolved: no customer can be named yet"
@@ -115,8 +118,21 @@ def give_up_old(work: Work, *, claimed_before: int, now: int) -> int:
 
 def is_still_ours(work: Work, claim: Claim) -> bool:
     """Locks the claimed rows. False: the claim was given up, and somebody else has them."""
-    rows = sa.select(stripe_events.c.id).where(_held(work, claim)).order_by(stripe_events.c.id).limit(ROWS_MAX)
+    rows = sa.select(stripe_events.c.id).where(_held(claim)).order_by(stripe_events.c.id).limit(ROWS_MAX)
     return bool(work.execute(rows.with_for_update()).all())
+
+
+def last_payload(connection: Connection, claim: Claim, types: Collection[str]) -> bytes | None:
+    """The body of the newest claimed row of one of `types`; None where it is no longer kept."""
+    newest = (
+        sa.select(stripe_events.c.payload)
+        .where(_held(claim), stripe_events.c.type.in_(sorted(types)))
+        .where(stripe_events.c.payload.is_not(None))
+        .order_by(stripe_events.c.received_at.desc(), stripe_events.c.id.desc())
+        .limit(1)
+    )
+    payload = connection.execute(newest).scalar_one_or_none()
+    return None if payload is None else bytes(lz4.frame.decompress(payload))
 
 
 def mark(work: Work, claim: Claim, outcome: Outcome, now: int) -> None:
@@ -133,7 +149,7 @@ def mark_failed(work: Work, claim: Claim, error: str, now: int, spread: float) -
     """The last try raised: due again by the schedule of each row, or a dead letter. Answers the dead ones."""
     columns = (stripe_events.c.id, stripe_events.c.attempts)
     rows = work.execute(
-        sa.select(*columns).where(_held(work, claim)).order_by(stripe_events.c.id).limit(ROWS_MAX).with_for_update()
+        sa.select(*columns).where(_held(claim)).order_by(stripe_events.c.id).limit(ROWS_MAX).with_for_update()
     ).all()
     dead = []
     for row in rows:
@@ -154,9 +170,9 @@ def put_back(work: Work, claim: Claim, due: int) -> None:
     _settle(work, claim, {"status": "pending", "next_attempt_at": due, "attempts": stripe_events.c.attempts - 1})
 
 
-def _held(work: Work, claim: Claim) -> sa.ColumnElement[bool]:
+def _held(claim: Claim) -> sa.ColumnElement[bool]:
     return sa.and_(
-        stripe_events.c.environment_id == work.environment_id,
+        stripe_events.c.environment_id == claim.environment_id,
         stripe_events.c.root == str(claim.root),
         stripe_events.c.status == "processing",
         stripe_events.c.claim == claim.name,
@@ -164,7 +180,7 @@ def _held(work: Work, claim: Claim) -> sa.ColumnElement[bool]:
 
 
 def _settle(work: Work, claim: Claim, values: dict[str, object], *, only: Sequence[str] | None = None) -> None:
-    where = _held(work, claim)
+    where = _held(claim)
     if only is not None:
         where = sa.and_(where, stripe_events.c.id.in_(only))
     work.execute(stripe_events.update().where(where).values(**values, claim=None, claimed_at=None))

@@ -21,11 +21,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from paywright.engine.app import App
 from paywright.environments import queries as environment_queries
+from paywright.environments.accounts import home_of
 from paywright.environments.actions import accepted_webhook_secrets
 from paywright.environments.model import Environment
 from paywright.kernel.refusals import Refusal, invalid_request
 from paywright.outbox.actions import open_incident
 from paywright.storage.work import Work
+from paywright.webhooks import failures
+from paywright.webhooks.failures import Refused
 from paywright.webhooks.gather import Gatherer
 from paywright.webhooks.mirror import arrival
 from paywright.webhooks.model import Arrival, Received
@@ -64,10 +67,17 @@ class Door:
         self._app = app
         self._known: dict[str, Known] = {}
         self._lock = threading.Lock()
-        self._gatherer = Gatherer(self._store)
+        self._gatherer: Gatherer[Delivery | Refused] = Gatherer(self._store)
+        self._refused = failures.Counter()
 
     def close(self) -> None:
+        self.write_refused()
         self._gatherer.close()
+
+    def write_refused(self) -> None:
+        """Those of the last second, which nothing has followed that would have taken them along."""
+        for refused in self._refused.rest():
+            self._gatherer.put(refused)
 
     def known(self, environment_id: str, *, only_kept: bool = False) -> Known | Refusal | None:
         """None with `only_kept`: it must be read from the database. An environment that can't receive is not remembered."""
@@ -97,6 +107,9 @@ class Door:
         if fault is not None:
             hint = ": is the raw body passed on, and is it this endpoint's secret?" if fault == "wrong" else ""
             _log.warning("environment %s: a delivery's signature is %s%s", known.environment.id, fault, hint)
+            refused = self._refused.add(known.environment.id, fault, now)
+            if refused is not None:
+                self._gatherer.put(refused)  # Whoever sent it does not wait for that.
             return Refusal("bad_signature", {"reason": fault})
         arrived = arrival(raw_body)
         if arrived is None:
@@ -106,11 +119,29 @@ class Door:
     def put(self, delivery: Delivery) -> "Future[None]":
         return self._gatherer.put(delivery)
 
-    def _store(self, deliveries: Sequence[Delivery]) -> None:
+    def _store(self, gathered: "Sequence[Delivery | Refused]") -> None:
+        for refused in gathered:
+            if isinstance(refused, Refused):
+                with self._app.work(refused.environment_id) as work:
+                    failures.write(work, refused)
+        deliveries = [self._at_home(each) for each in gathered if isinstance(each, Delivery)]
         ordered = sorted(deliveries, key=lambda each: (each.environment_id, each.arrival.id))
         for environment_id, group in groupby(ordered, key=lambda each: each.environment_id):
             with self._app.work(environment_id) as work:
                 store(work, list(group))
+
+    def _at_home(self, delivery: Delivery) -> Delivery:
+        """A platform's shared endpoint hears of all its connected accounts: an event of one that is another environment's goes there."""
+        if delivery.ignored not in ("wrong_mode", "wrong_account") or delivery.arrival.account is None:
+            return delivery
+        arrived = delivery.arrival
+        with self._app.database.read() as connection:
+            door = environment_queries.environment(connection, delivery.environment_id)
+            assert door is not None
+            home = home_of(connection, self._app.settings, door, arrived.account, livemode=arrived.livemode)
+        if home is None:
+            return delivery
+        return msgspec.structs.replace(delivery, environment_id=home.id, ignored=why_ignored(arrived, home))
 
 
 def receive(app: App, environment_id: str, raw_body: bytes, signature_header: str | None) -> Received | Refusal:

@@ -73,12 +73,13 @@ def arrival(raw_body: bytes) -> Arrival | None:
     event_type = event_type.removeprefix("v1.") if is_thin else event_type
     subject = (delivery.related_object if is_thin else delivery.data and delivery.data.object) or _Object()
     previous = delivery.data.previous_attributes if delivery.data else None
+    account = _context(delivery.context) if is_thin else _id(delivery.account)
     return Arrival(
         id=event_id,
         type=event_type,
         livemode=delivery.livemode is True,
-        account=_id(delivery.context if is_thin else delivery.account),
-        root=_thin_root(event_type, subject) if is_thin else _root(event_type, subject, previous),
+        account=account,
+        root=_thin_root(event_type, subject) if is_thin else _root(event_type, subject, previous, account),
         stripe_customer_id=_customer(subject, previous),
     )
 
@@ -97,10 +98,18 @@ def _decoded(raw_body: bytes) -> _Delivery | None:
     return _Delivery(**msgspec.structs.asdict(bare))
 
 
-def _root(event_type: str, subject: _Object, previous: Any) -> Root | None:
+def _context(context: Any) -> str | None:
+    """The account at the end of a thin event's context, which may begin with an organisation: `org_…/acct_…`."""
+    named = _id(context)
+    return None if named is None else named.rpartition("/")[2] or None
+
+
+def _root(event_type: str, subject: _Object, previous: Any, account: str | None) -> Root | None:
     acts = EVENT_TYPES.get(event_type)
     if acts is None:
         return None
+    if event_type == "account.application.deauthorized":
+        return None if account is None else Root("account", account)  # The object is our application, not the account.
     if acts.noun in ("charge", "refund", "dispute"):
         return _payment(subject, acts.noun)
     if acts.noun == "customer":
@@ -138,18 +147,25 @@ def _subscription(event_type: str, subject: _Object) -> str | None:
 _ROOT_IDS: dict[str, Callable[[str, _Object], str | None]] = {"invoice": _invoice, "subscription": _subscription}
 
 
+# Types of thin events whose object is not the root by its type's own row: the beginning of the type, and what the object is.
+_THIN_PARTS: tuple[tuple[str, Noun], ...] = (
+    ("setup_intent.", "setup_intent"),
+    ("payment_method.", "payment_method"),
+    ("subscription_schedule.", "subscription_schedule"),
+    ("credit_note.", "credit_note"),
+    ("invoice_payment.", "invoice_payment"),
+    ("radar.early_fraud_warning.", "early_fraud_warning"),
+    ("charge.refund.", "refund"),
+)
+
+
 def _thin_root(event_type: str, subject: _Object) -> Root | None:
-    """A thin event names its object and nothing else; what a refund or a dispute belongs to is looked up when it is fetched."""
-    acts = EVENT_TYPES.get(event_type)
-    named = _id(subject.id)
-    same = event_type.startswith(("customer.subscription.", "invoice.", "customer.", "charge.", "refund.")) or (
-        acts is not None and acts.noun in ("checkout_session", "payment_intent", "payout", "account")
-    )
-    return (
-        Root(acts.noun, named)
-        if acts is not None and named is not None and same and event_type != "invoice.upcoming"
-        else None
-    )
+    """A thin event names its object and nothing else; what a part belongs to is looked up when it is fetched."""
+    acts, named = EVENT_TYPES.get(event_type), _id(subject.id)
+    if acts is None or named is None or event_type == "invoice.upcoming":
+        return None
+    part = next((noun for beginning, noun in _THIN_PARTS if event_type.startswith(beginning)), None)
+    return Root(part or acts.noun, named)
 
 
 def _customer(subject: _Object, previous: Any) -> str | None:

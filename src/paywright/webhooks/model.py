@@ -20,8 +20,17 @@ Noun = Literal[
     "customer",
     "payout",
     "account",
+    "setup_intent",
+    "payment_method",
+    "subscription_schedule",
+    "credit_note",
+    "invoice_payment",
+    "early_fraud_warning",
 ]
-"""What a Stripe event may lead us to fetch, by Stripe's words. The first three kinds of money noun all lead to one payment."""
+"""
+What a Stripe event may lead us to fetch, by Stripe's words. An intent, a charge, a refund and a dispute all lead to one payment. From `setup_intent`
+on they are parts, which only thin events name, and which lead to what they belong to.
+"""
 
 Reason = Literal[
     "unknown_type", "not_asked", "wrong_mode", "wrong_account", "other_environment", "not_ours", "object_gone",

@@ -11,12 +11,16 @@ from paywright.customers import sync as customers
 from paywright.engine.app import App
 from paywright.environments.model import Environment
 from paywright.invoices import actions as invoices
+from paywright.kernel.ids import wall_ms
 from paywright.payments import actions as payments
 from paywright.payments.actions import Beside
 from paywright.storage.work import Work
-from paywright.stripe.model import Fetched, Outcome
+from paywright.stripe.model import GONE, PROCESSED, Fetched, Outcome
 from paywright.subscriptions import actions as subscriptions
+from paywright.subscriptions import upcoming
+from paywright.webhooks import account
 from paywright.webhooks.model import Noun, Root
+from paywright.webhooks.parts import WHOLE, fetch_whole
 from paywright.webhooks.rules import EVENT_TYPES, SYNCED
 
 Types = frozenset[str]
@@ -26,16 +30,24 @@ class Ways(msgspec.Struct, frozen=True):
     """In over the network, and into our rows."""
 
     fetch: Callable[[App, Environment, str, Types], Fetched]
-    apply: Callable[[Work, Fetched], Outcome]
+    apply: Callable[[Work, Fetched, Types], Outcome]
 
 
 def fetch(app: App, environment: Environment, root: Root, types: Types) -> Fetched:
     """`types` are those of the Stripe events that lead here: they say what else is in question."""
+    if root.noun in WHOLE:
+        whole = WHOLE[root.noun][1]
+        return fetch_whole(
+            app, environment, root, lambda stripe_id: fetch(app, environment, Root(whole, stripe_id), types)
+        )
     return WAYS[root.noun].fetch(app, environment, root.id, types)
 
 
-def apply(work: Work, root: Root, fetched: Fetched) -> Outcome:
-    return WAYS[root.noun].apply(work, fetched)
+def apply(work: Work, root: Root, fetched: Fetched, types: Types = frozenset()) -> Outcome:
+    """Makes our rows agree with what was fetched for `root`, in this work."""
+    if root.noun not in WHOLE:
+        return WAYS[root.noun].apply(work, fetched, types)
+    return GONE if fetched.root == str(root) else WAYS[WHOLE[root.noun][1]].apply(work, fetched, types)
 
 
 def _payment(noun: payments.Noun) -> Ways:
@@ -48,7 +60,7 @@ def _payment(noun: payments.Noun) -> Ways:
             beside.append("disputes")
         return payments.fetch(app, environment, stripe_id, noun=noun, beside=beside)
 
-    return Ways(fetch_payment, in_app.apply)
+    return Ways(fetch_payment, lambda work, fetched, _: in_app.apply(work, fetched))
 
 
 def _fetch_invoice(app: App, environment: Environment, invoice_id: str, types: Types) -> Fetched:
@@ -57,7 +69,21 @@ def _fetch_invoice(app: App, environment: Environment, invoice_id: str, types: T
 
 
 def _plain(room: Any) -> Ways:
-    return Ways(lambda app, environment, stripe_id, _: room.fetch(app, environment, stripe_id), room.apply)
+    return Ways(
+        lambda app, environment, stripe_id, _: room.fetch(app, environment, stripe_id),
+        lambda work, fetched, _: room.apply(work, fetched),
+    )
+
+
+def _apply_subscription(work: Work, fetched: Fetched, types: Types) -> Outcome:
+    """Its present state; and what Stripe says is about to happen, if that is still to come."""
+    outcome = subscriptions.apply(work, fetched)
+    if outcome == PROCESSED and fetched.found is not None:
+        if "customer.subscription.trial_will_end" in types:
+            upcoming.tell_trial_ending(work, fetched.found["id"])
+        if "invoice.upcoming" in types:
+            upcoming.tell_renewal_upcoming(work, fetched.found["id"])
+    return outcome
 
 
 WAYS: dict[Noun, Ways] = {
@@ -66,8 +92,14 @@ WAYS: dict[Noun, Ways] = {
     "charge": _payment("charge"),
     "refund": _payment("refund"),
     "dispute": _payment("dispute"),
-    "invoice": Ways(_fetch_invoice, invoices.apply),
-    "subscription": _plain(subscriptions),
+    "invoice": Ways(_fetch_invoice, lambda work, fetched, _: invoices.apply(work, fetched)),
+    "subscription": Ways(
+        lambda app, environment, stripe_id, _: subscriptions.fetch(app, environment, stripe_id), _apply_subscription
+    ),
     "customer": _plain(customers),
+    "account": Ways(
+        lambda app, environment, stripe_id, _: account.fetch(app, environment, stripe_id),
+        lambda work, fetched, _: account.apply(work, fetched, now=wall_ms()),
+    ),
 }
 assert WAYS.keys() == SYNCED

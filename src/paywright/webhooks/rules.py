@@ -133,7 +133,17 @@ NOT_ASKED = frozenset(
 """Known, and nothing to us: our catalog is the truth, and access is our own."""
 
 SYNCED: frozenset[Noun] = frozenset(
-    {"checkout_session", "payment_intent", "charge", "refund", "dispute", "invoice", "subscription", "customer"}
+    {
+        "checkout_session",
+        "payment_intent",
+        "charge",
+        "refund",
+        "dispute",
+        "invoice",
+        "subscription",
+        "customer",
+        "account",
+    }
 )
 """Nouns a room of ours fetches and projects. Stripe events about others are kept as `not_asked`, and can be replayed when they are."""
 

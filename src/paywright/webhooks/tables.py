@@ -1,8 +1,8 @@
-"""The inbox of Stripe events, each kept once for ever, and the lanes to Stripe that rest."""
+"""The inbox of Stripe events, each kept once for ever; the door's endpoint at Stripe and its refusals; the lanes to Stripe that rest."""
 
 from sqlalchemy import CheckConstraint, Index, Integer, Table, text
 
-from paywright.storage.schema import Column, Flag, Ident, Instant, LargeBinary, environment_column, metadata
+from paywright.storage.schema import Column, Flag, Ident, Instant, JsonText, LargeBinary, environment_column, metadata
 
 _DUE = text("next_attempt_at IS NOT NULL")
 WAITING = text("stripe_customer_id IS NOT NULL AND reason IN ('unresolved', 'not_ours')")
@@ -51,4 +51,35 @@ stripe_lanes = Table(
     Column("paused_until", Instant, nullable=False, comment="wall clock: background calls to Stripe rest until then"),
     Column("pauses", Integer, nullable=False, comment="in a row, since the last answer"),
     Column("reason", Ident, nullable=False, comment="busy, unknown, key_refused or not_connected"),
+)
+
+stripe_endpoints = Table(
+    "stripe_endpoints",
+    metadata,
+    environment_column(),
+    Column("id", Ident, primary_key=True, comment="ours: part of the Idempotency-Key sent to Stripe"),
+    Column("stripe_endpoint_id", Ident, comment="null until Stripe has answered"),
+    Column("url", Ident, nullable=False),
+    Column("parameters", JsonText, nullable=False, comment="as sent: a repeat sends the same"),
+    Column("status", Ident, nullable=False, comment="requested, in_use, replaced or deleted"),
+    Column("created_at", Instant, nullable=False, comment="wall clock"),
+    CheckConstraint("status IN ('requested', 'in_use', 'replaced', 'deleted')", name="status"),
+    CheckConstraint("status = 'requested' OR stripe_endpoint_id IS NOT NULL", name="answered"),
+    Index(
+        "uq_stripe_endpoints_requested",
+        "environment_id",
+        unique=True,
+        postgresql_where=text("status = 'requested'"),
+        sqlite_where=text("status = 'requested'"),
+    ),
+)
+
+stripe_signature_failures = Table(
+    "stripe_signature_failures",
+    metadata,
+    environment_column(),
+    Column("failures", Integer, nullable=False, comment="deliveries refused since the first"),
+    Column("first_at", Instant, nullable=False, comment="wall clock; the first after the last good event"),
+    Column("last_at", Instant, nullable=False, comment="wall clock"),
+    Column("last_reason", Ident, nullable=False, comment="missing, malformed, wrong, stale or future"),
 )
