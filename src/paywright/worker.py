@@ -36,20 +36,20 @@ from paywright.ownership.queries import customers_with_due_ends
 from paywright.payments.actions import refund_in_full
 from paywright.storage import idempotency
 from paywright.storage.database import DatabaseUnavailable
+from paywright.stripe.background import background
 from paywright.stripe.gateway import StripeBusy, StripeRefused, StripeUnknown
 from paywright.subscriptions import actions as subscriptions
 from paywright.subscriptions import changes, policy
 from paywright.webhooks import actions as webhooks
+from paywright.webhooks.door import Door
 from paywright.webhooks.tables import stripe_events
 
 log = logging.getLogger("paywright.worker")
 
-from paywright.stripe.background import background
 POLL_S = 1.0
 THREADS = 6
 OUTAGES = (DatabaseUnavailable, StripeBusy, StripeUnknown, StripeRefused, NotConnected)
 """What passes by itself, or needs a person outside: one line in the log, no stack."""
-from paywright.webhooks.door import Door
 
 
 def push_catalog(app: App, environment: Environment) -> None:

@@ -126,6 +126,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/stripe-events", stripe_inbox.list_stripe_events, SECRET_READS, query=stripe_inbox.StripeEventListing,
           shows=Page[model.StripeEvent]),
     Route("GET", "/v1/stripe-events/{stripe_event_id}", stripe_inbox.read_stripe_event, SECRET_READS, shows=model.StripeEvent),
+    Route("POST", "/v1/stripe-events/replay", stripe_inbox.replay_stripe_events, SECRET_ADMIN, body=stripe_inbox.ReplayOfMany,
+          shows=model.Replayed, once="work"),
     Route("POST", "/v1/stripe-events/{stripe_event_id}/replay", stripe_inbox.replay_stripe_event, SECRET_ADMIN, shows=model.StripeEvent, once="work"),
     Route("GET", "/v1/events", events.list_events, SECRET_READS, query=events.EventListing, shows=Page[model.Event]),
     Route("GET", "/v1/hooks", hooks.list_hooks, SECRET_ADMIN, shows=Page[model.Hook]),
@@ -134,8 +136,6 @@ ROUTES: tuple[Route, ...] = (
     Route("PATCH", "/v1/hooks/{hook_id}", hooks.change_hook, SECRET_ADMIN, body=hooks.HookChange, shows=model.Hook, once="work"),
     Route("DELETE", "/v1/hooks/{hook_id}", hooks.delete_hook, SECRET_ADMIN, once="work"),
     Route("GET", "/v1/hooks/{hook_id}/deliveries", hooks.list_deliveries, SECRET_ADMIN, query=parsing.Listing, shows=Page[model.HookDelivery]),
-    Route("POST", "/v1/stripe-events/replay", stripe_inbox.replay_stripe_events, SECRET_ADMIN, body=stripe_inbox.ReplayOfMany,
-          shows=model.Replayed, once="work"),
     Route("POST", "/v1/hooks/{hook_id}/deliveries/{delivery_id}/redeliver", hooks.redeliver, SECRET_ADMIN, once="work"),
     # The environment and its keys.
     Route("GET", "/v1/environment", environment.read_environment, SECRET_READS, shows=model.EnvironmentShown),

@@ -186,6 +186,13 @@ class AsyncSurface:
         """Makes it due again. Safe at any time: no fact has its effect twice."""
         return await self._call("POST", f"/v1/stripe-events/{segment(stripe_event_id)}/replay", model.StripeEvent)
 
+    async def replay_stripe_events(
+        self, *, failed: bool = False, ignored: str | None = None, since: datetime | None = None
+    ) -> model.Replayed:
+        """All that failed, or were ignored for a reason, or arrived since an instant; several narrow each other. Safe at any time."""
+        asked = {"failed": failed, "ignored": ignored, "since": None if since is None else since.isoformat()}
+        return await self._call("POST", "/v1/stripe-events/replay", model.Replayed, body=asked)
+
     async def get_environment(self) -> model.EnvironmentShown:
         """The environment and its switches; `now` is business time."""
         return await self._call("GET", "/v1/environment", model.EnvironmentShown)
@@ -227,13 +234,6 @@ class AsyncSurface:
         return await self._call(
             "POST", "/v1/keys", model.ApiKey, body=without_none({"kind": kind, "scopes": scopes, "name": name})
         )
-
-    async def replay_stripe_events(
-        self, *, failed: bool = False, ignored: str | None = None, since: datetime | None = None
-    ) -> model.Replayed:
-        """All that failed, or were ignored for a reason, or arrived since an instant; several narrow each other. Safe at any time."""
-        asked = {"failed": failed, "ignored": ignored, "since": None if since is None else since.isoformat()}
-        return await self._call("POST", "/v1/stripe-events/replay", model.Replayed, body=asked)
 
     async def revoke_key(self, key_id: str) -> model.ApiKey:
         """Voids a key within a second. Again answers the same."""

@@ -279,6 +279,13 @@ class StripeEvent(msgspec.Struct, frozen=True):
     payload: dict[str, Any] | None = None
 
 
+class Replayed(msgspec.Struct, frozen=True):
+    """Ids of the Stripe events that are due again. `has_more`: a thousand at once; ask again for the next."""
+
+    replayed: list[str]
+    has_more: bool
+
+
 class EnvironmentShown(msgspec.Struct, frozen=True):
     """One app in one mode, and its switches. `now` is business time."""
 
@@ -321,13 +328,6 @@ class ApiKey(msgspec.Struct, frozen=True):
 
 
 class CustomerState(msgspec.Struct, frozen=True):
-class Replayed(msgspec.Struct, frozen=True):
-    """Ids of the Stripe events that are due again. `has_more`: a thousand at once; ask again for the next."""
-
-    replayed: list[str]
-    has_more: bool
-
-
     """Everything about one customer at once. `version` rises with every commit that changes it."""
 
     customer: Customer

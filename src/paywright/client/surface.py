@@ -182,6 +182,13 @@ class Surface:
         """Makes it due again. Safe at any time: no fact has its effect twice."""
         return self._call("POST", f"/v1/stripe-events/{segment(stripe_event_id)}/replay", model.StripeEvent)
 
+    def replay_stripe_events(
+        self, *, failed: bool = False, ignored: str | None = None, since: datetime | None = None
+    ) -> model.Replayed:
+        """All that failed, or were ignored for a reason, or arrived since an instant; several narrow each other. Safe at any time."""
+        asked = {"failed": failed, "ignored": ignored, "since": None if since is None else since.isoformat()}
+        return self._call("POST", "/v1/stripe-events/replay", model.Replayed, body=asked)
+
     def get_environment(self) -> model.EnvironmentShown:
         """The environment and its switches; `now` is business time."""
         return self._call("GET", "/v1/environment", model.EnvironmentShown)
@@ -231,13 +238,6 @@ class Surface:
     def close(self) -> None:
         """Ends connections and what runs in the background."""
         self._transport.close()
-
-    def replay_stripe_events(
-        self, *, failed: bool = False, ignored: str | None = None, since: datetime | None = None
-    ) -> model.Replayed:
-        """All that failed, or were ignored for a reason, or arrived since an instant; several narrow each other. Safe at any time."""
-        asked = {"failed": failed, "ignored": ignored, "since": None if since is None else since.isoformat()}
-        return self._call("POST", "/v1/stripe-events/replay", model.Replayed, body=asked)
 
     def __enter__(self) -> Self:
         return self

@@ -21,8 +21,8 @@ from paywright.kernel.settings import Settings
 from paywright.storage.database import Database
 from paywright.storage.work import Work, open_work
 from paywright.stripe.gateway import Gateway
-
 from paywright.stripe.pace import Pace, per_s
+
 STRIPE_CALLS_MAX = 16
 """Calls to Stripe under way at once: a slow Stripe never takes all threads."""
 
@@ -93,6 +93,9 @@ class App:
             credentials = environment_actions.stripe_credentials(connection, self.settings, environment)
         if credentials is None:
             raise NotConnected(f"the environment `{environment.id}` has no Stripe key")
+        if as_platform:
+            credentials = msgspec.structs.replace(credentials, account=None)
+        is_its_clock = environment.provider == "sandbox" and credentials.account == environment.stripe_account
         with self._lock:
             made = self._gateways.get((environment.id, credentials))
             if made is None:
@@ -108,9 +111,6 @@ class App:
         selected = self.settings.environment == environment.id
         return (self.settings.stripe_publishable_key if selected else None) or environment.stripe_publishable_key
 
-        if as_platform:
-            credentials = msgspec.structs.replace(credentials, account=None)
-        is_its_clock = environment.provider == "sandbox" and credentials.account == environment.stripe_account
     def resource(self, kind: "type[Kept] | Callable[[App], Kept]") -> Kept:
         """The one `kind(app)` of this App, made when first asked for and closed with it."""
         with self._lock:
@@ -128,6 +128,12 @@ class App:
     def _business_clock(self, connection: Connection, environment_id: str) -> int:
         return clock.business_now(connection, environment_id, self.wall())
 
+    def _pace_of(self, environment: Environment) -> Pace | None:
+        """None: background calls come as fast as they can."""
+        setting = self.settings.background_calls_per_s
+        allowed = per_s(setting, provider=environment.provider, livemode=environment.livemode)
+        return None if allowed is None else Pace(self.database, environment.id, allowed)
+
     def _clock_reader(self, environment: Environment) -> Callable[[int, bool], None]:
         def hear(shown: int, runs: bool) -> None:
             with self.database.read() as connection:
@@ -137,9 +143,3 @@ class App:
                 clock.observe(work, shown, runs=runs, wall=self.wall())
 
         return hear
-    def _pace_of(self, environment: Environment) -> Pace | None:
-        """None: background calls come as fast as they can."""
-        setting = self.settings.background_calls_per_s
-        allowed = per_s(setting, provider=environment.provider, livemode=environment.livemode)
-        return None if allowed is None else Pace(self.database, environment.id, allowed)
-

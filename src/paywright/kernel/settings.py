@@ -32,13 +32,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     app: str | None = None
     claim_timeout_s: float = 300
     recovery_after_s: float = 60
-    stripe_secret_key: str | None = None
-    stripe_publishable_key: str | None = None
-    stripe_webhook_secret: str | None = None
     streams_max: int = 20_000
     streams_per_customer_max: int = 200
     background_calls_per_s: Annotated[float, msgspec.Meta(gt=0)] | None = None
     event_payload_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 90
+    stripe_secret_key: str | None = None
+    stripe_publishable_key: str | None = None
+    stripe_webhook_secret: str | None = None
     stripe_api_base: str | None = None
     stripe_js_url: str | None = None
 

@@ -146,6 +146,8 @@ class Gateway:
             options["idempotency_key"] = idempotency_key
         if self._credentials.account and path != "/v1/account":
             options["stripe_account"] = self._credentials.account
+        if self._pace is not None and is_background():
+            self._pace.wait()
         faults.point(f"before call {method} {path}")
         try:
             with self._limiter:
@@ -157,8 +159,6 @@ class Gateway:
         self._hear_time(answer.headers)
         decoded: dict[str, Any] = msgspec.json.decode(answer.body)
         return decoded
-        if self._pace is not None and is_background():
-            self._pace.wait()
 
     def _hear_time(self, headers: Any) -> None:
         shown = (headers or {}).get("Sandbox-Time")
@@ -166,6 +166,7 @@ class Gateway:
             self._read_clock(int(shown) * 1000, (headers or {}).get("Sandbox-Clock") != "frozen")
 
     def _client(self) -> "StripeClient":
+        patient = is_background()
         with self._making:
             if patient not in self._made:
                 self._made[patient] = _stripe_client(self._credentials, BACKGROUND_TIMEOUT_S if patient else TIMEOUT_S)
@@ -177,7 +178,6 @@ def _stripe_client(credentials: StripeCredentials, timeout_s: tuple[int, int]) -
 
     base: Any = None
     if credentials.api_base:
-        patient = is_background()
         # All four, or something leaks to the real Stripe.
         base = dict.fromkeys(("api", "connect", "files", "meter_events"), credentials.api_base.rstrip("/"))
     return stripe.StripeClient(
