@@ -41,6 +41,7 @@ PURE = {
     "paywright.ledger.account": 0,
     "paywright.ledger.laying": 1,
     "paywright.ledger.moving": 1,
+    "paywright.ledger.present": 1,
     "paywright.ownership.present": 1,
     "paywright.ownership.succession": 1,
     "paywright.subscriptions.switch_rules": 1,

@@ -2,20 +2,18 @@
 
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 
-from paywright.api import items, owning, parsing
+from paywright.api import parsing
 from paywright.api.call import Answer, Call, listed, ok
 from paywright.api.parsing import Listing
-from paywright.catalog import queries as catalog_queries
 from paywright.customers import queries
 from paywright.kernel.instants import rfc3339
 from paywright.kernel.model import CUSTOMER_TYPES, Customer
 from paywright.kernel.refusals import Refusal, invalid_request
 from paywright.ledger.opening import Opening
-from paywright.ledger.queries import item_states, version_of
 from paywright.outbox.tables import customers
+from paywright.realtime.state import standings
 
 
 class CustomerListing(Listing, frozen=True, kw_only=True):
@@ -28,19 +26,10 @@ def read_state(call: Call) -> Answer:
     """Everything about one customer at once: products, items, billing. `version` rises with every commit that changes it."""
     now = call.app.now(call.environment.id)
     with call.app.database.read() as connection:
-        catalog = catalog_queries.current(connection, call.environment.id)
-        ids = [item_id for item_id, item in catalog.items.items() if item.customer_type == items.owner_type(call.owner)]
         included = call.app.resource(Opening).included
-        states = item_states(connection, call.environment.id, call.owner, ids, now, included=included)
-        return ok(
-            {
-                "customer": call.owner,
-                "version": version_of(connection, call.environment.id, call.owner),
-                "products": owning.owned_products(connection, call, now),
-                "items": [items.shown(state, catalog.items[state.item_id]) for state in states],
-                "billing": billing(connection, call),
-            }
-        )
+        catalog, found = standings(connection, call.environment.id, [call.owner], now, included=included)
+    has_secret_key = call.caller.has_secret_key
+    return ok(found[call.owner].shown(call.environment, catalog, now, with_secret_key=has_secret_key))
 
 
 def read_billing(call: Call) -> Answer | Refusal:
@@ -50,13 +39,7 @@ def read_billing(call: Call) -> Answer | Refusal:
 
 
 def billing(connection: sa.Connection, call: Call) -> dict[str, Any]:
-    known = queries.billing(connection, call.environment.id, call.owner)
-    return {
-        "has_stripe_customer": known.has_stripe_customer,
-        "stripe_customer_id": queries.stripe_customer_id(connection, call.environment.id, call.owner),
-        "email": known.email,
-        "default_payment_method": msgspec.to_builtins(known.default_payment_method),
-    }
+    return queries.billing_of(connection, call.environment.id, [call.owner])[call.owner].shown()
 
 
 def list_customers(call: Call) -> Answer | Refusal:

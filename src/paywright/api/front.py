@@ -16,9 +16,11 @@ from paywright.api.call import Answer
 from paywright.api.errors import raised, refused
 from paywright.api.hot import Hot
 from paywright.api.metrics import Metrics
+from paywright.api.streaming import Streams
 from paywright.engine.app import App
 from paywright.kernel.ids import new_id
 from paywright.kernel.refusals import Refusal
+from paywright.realtime.dispatcher import Dispatcher
 
 SAFE_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -36,6 +38,7 @@ class Front:
         self._metrics = metrics
         self._mounts = dict(mounts)
         self._hot = Hot(app)
+        self._streams = Streams(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -48,6 +51,10 @@ class Front:
             return
         scope["path"] = raw_path.decode("latin-1")
         await self._answered(scope, receive, send)
+
+    def stopping(self) -> None:
+        """The server will not wait for streams: they end now."""
+        self._app.resource(Dispatcher).stop_streams()
 
     async def _answered(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
@@ -64,14 +71,14 @@ class Front:
             if not sent.status:
                 await send_answer(sent, answer)
         finally:
-            seconds = time.perf_counter() - started
+            seconds = (sent.answered_at or time.perf_counter()) - started
             self._metrics.count(scope["method"], scope.get("paywright.route", "none"), sent.status, seconds)
             access_log.write(scope["method"], scope["path"], sent.status, seconds, request_id)
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] == "OPTIONS":
             await self._preflight(scope, send)
-        elif not await self._hot.takes(scope, receive, send):
+        elif not (await self._hot.takes(scope, receive, send) or await self._streams.takes(scope, receive, send)):
             await self._router(scope, receive, send)
 
     async def _preflight(self, scope: Scope, send: Send) -> None:
@@ -84,16 +91,17 @@ class Front:
 
 
 class _Sent:
-    """`send`, with the headers every answer has, and a note of the status."""
+    """`send`, with the headers every answer has, and a note of the status and of when it was sent: a stream goes on for hours after it."""
 
     def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
         self._request_id = request_id
         self.status = 0
+        self.answered_at = 0.0
 
     async def __call__(self, message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self.status, self.answered_at = message["status"], time.perf_counter()
             names = {name for name, _ in message["headers"]}
             added = [each for each in SAFE_HEADERS if each[0] not in names]
             if b"cache-control" not in names:

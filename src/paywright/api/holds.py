@@ -6,7 +6,7 @@ import msgspec
 
 from paywright.api import guests, parsing
 from paywright.api.call import Answer, Call, ok, whole
-from paywright.api.items import AsOf, find_item, item_of, shown
+from paywright.api.items import AsOf, find_item, item_of
 from paywright.api.parsing import Body, Note, Quantity
 from paywright.api.shapes import CustomerNamed, as_customer
 from paywright.catalog import queries as catalog_queries
@@ -17,6 +17,7 @@ from paywright.ledger import holding, queries
 from paywright.ledger.holding import EXPIRES_IN_S_DEFAULT, EXPIRES_IN_S_MAX, HeldItem
 from paywright.ledger.model import NEVER, GrantShown
 from paywright.ledger.opening import Opening
+from paywright.ledger.present import item_shown
 from paywright.storage.work import Work
 
 LINES_MAX = 100
@@ -103,7 +104,7 @@ def decrease_many(call: Call, work: Work) -> Answer | Refusal:
     states = holding.decrease_many(work, call.app.resource(Opening), lines, note=body.note, actor=call.caller.actor)
     if isinstance(states, Refusal):
         return states
-    return ok({"data": [shown(state, item) for state, item in zip(states, items, strict=True)]})
+    return ok({"data": [item_shown(state, item) for state, item in zip(states, items, strict=True)]})
 
 
 def list_grants(call: Call) -> Answer | Refusal:
@@ -147,5 +148,5 @@ def hold_shown(work: Work, held: HeldItem) -> dict[str, Any]:
         "captured": hold.captured,
         "status": hold.status,
         "expires_at": rfc3339_or_none(expires_at),
-        "item": shown(held.item, item),
+        "item": item_shown(held.item, item),
     }

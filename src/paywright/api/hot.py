@@ -35,6 +35,7 @@ from paywright.kernel.model import Customer, parse_customer
 from paywright.kernel.refusals import Refusal, invalid_request
 from paywright.ledger.calls import Call as LedgerCall
 from paywright.ledger.hot import do_async, read_item_async
+from paywright.ledger.present import item_shown
 from paywright.storage.idempotency import IdempotencyKey, idempotency_key
 from paywright.webhooks.door import receive_async
 
@@ -154,7 +155,7 @@ class Hot:
         if isinstance(item, Refusal):
             return item
         return Answer(
-            200, items.shown(await read_item_async(self._app, caller.environment_id, customer, item_id), item)
+            200, item_shown(await read_item_async(self._app, caller.environment_id, customer, item_id), item)
         )
 
     async def _of_catalog(self, caller: Caller, customer: Customer, item_id: str) -> Item | Refusal:

@@ -20,8 +20,9 @@ from paywright.ledger import queries
 from paywright.ledger.calls import Call as LedgerCall
 from paywright.ledger.hot import decrease_call, do, do_async, increase_call
 from paywright.ledger.model import Answer as LedgerAnswer
-from paywright.ledger.model import Entry, ItemState
+from paywright.ledger.model import Entry
 from paywright.ledger.opening import Opening
+from paywright.ledger.present import item_shown as shown
 from paywright.storage.idempotency import IdempotencyKey
 
 NEAR_S = 1.0
@@ -142,18 +143,6 @@ def find_item(catalog: Catalog, item_id: str, customer: Customer) -> Item | Refu
 def owner_type(customer: Customer) -> str:
     """A guest buys and holds what users do."""
     return "user" if customer.type == "guest" else customer.type
-
-
-def shown(state: ItemState, item: Item) -> dict[str, Any]:
-    return {
-        "id": state.item_id,
-        "display_name": item.display_name,
-        "quantity": state.quantity,
-        "non_negative_quantity": state.non_negative_quantity,
-        "held": state.held,
-        "expiring": [{"quantity": each.quantity, "expires_at": rfc3339(each.expires_at)} for each in state.expiring],
-        "version": state.version,
-    }
 
 
 def entry_shown(entry: Entry) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import threading
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import uvicorn
 
@@ -43,6 +43,13 @@ def configured(application: Asgi) -> uvicorn.Config:
     )
 
 
+@runtime_checkable
+class Stoppable(Protocol):
+    """An application with streams to end before the server can stop."""
+
+    def stopping(self) -> None: ...
+
+
 class AnnouncingServer(uvicorn.Server):
     """Sets `ready` once it accepts connections, which uvicorn itself only logs."""
 
@@ -63,6 +70,7 @@ class Listening:
     ) -> None:
         self.listener = listener or listening_socket(host, port)
         self.url = url_of(self.listener, host)
+        self._application: object = application
         self._server = AnnouncingServer(configured(application))
         self._thread = threading.Thread(target=self._run, name="paywright-http", daemon=True)
 
@@ -74,6 +82,8 @@ class Listening:
 
     def stop(self) -> None:
         self._server.should_exit = True
+        if isinstance(self._application, Stoppable):
+            self._application.stopping()
         self._thread.join(GRACE_S + START_S)
         self.listener.close()
 

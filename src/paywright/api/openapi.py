@@ -127,6 +127,8 @@ def query_parameters(route: Route, schema_of: dict[str, Any], components: dict[s
 
 
 def header_parameters(route: Route) -> list[dict[str, Any]]:
+    if route.media_type == "text/event-stream":
+        return [{"name": "Last-Event-ID", "in": "header", "required": False, "schema": {"type": "string"}}]
     if route.method != "POST" or not route.path.startswith("/v1/"):
         return []
     return [
@@ -143,7 +145,7 @@ def responses(route: Route, schema_of: dict[str, Any]) -> dict[str, Any]:
         return {"501": error}
     schema = schema_of.get(repr(route.shows), {})
     return {
-        route.answers: {"description": "Done.", "content": {"application/json": {"schema": schema}}},
+        route.answers: {"description": "Done.", "content": {route.media_type: {"schema": schema}}},
         "4XX": error,
         "5XX": error,
     }

@@ -54,6 +54,7 @@ class Route(msgspec.Struct, frozen=True):
     """The same endpoint for an event loop, where it waits for no thread."""
     calls_stripe: bool = False
     answers: Literal["200", "201", "202"] = "200"
+    media_type: str = "application/json"
 
     @property
     def name(self) -> str:

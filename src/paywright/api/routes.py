@@ -24,6 +24,7 @@ from paywright.api import (
     owning,
     parsing,
     selling,
+    streams,
     stripe_inbox,
     switching,
     tokens,
@@ -121,7 +122,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/customer-tokens", tokens.create_customer_token, SECRET_CUSTOMERS, body=tokens.NewToken, shows=model.CustomerToken,
           once="work", answers="201"),
     Route("POST", "/v1/customer-tokens/revoke", tokens.revoke_customer_token, SECRET_CUSTOMERS, body=tokens.RevokedToken, once="work"),
-    Route("GET", f"{C}/stream", None, TOKEN_READS),
+    Route("GET", f"{C}/stream", streams.read_stream, TOKEN_READS, shows=str, media_type="text/event-stream"),  # in front of the router
     # What comes in and what goes out.
     Route("GET", "/v1/stripe-events", stripe_inbox.list_stripe_events, SECRET_READS, query=stripe_inbox.StripeEventListing,
           shows=Page[model.StripeEvent]),

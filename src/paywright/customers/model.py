@@ -1,5 +1,7 @@
 """How a customer pays."""
 
+from typing import Any
+
 import msgspec
 
 
@@ -18,6 +20,21 @@ class Billing(msgspec.Struct, frozen=True):
     has_stripe_customer: bool
     email: str | None
     default_payment_method: Card | None
+
+
+class StandingBilling(msgspec.Struct, frozen=True):
+    """How a customer pays, as `GET C` shows it."""
+
+    billing: Billing
+    stripe_customer_id: str | None
+
+    def shown(self) -> dict[str, Any]:
+        return {
+            "has_stripe_customer": self.billing.has_stripe_customer,
+            "stripe_customer_id": self.stripe_customer_id,
+            "email": self.billing.email,
+            "default_payment_method": msgspec.to_builtins(self.billing.default_payment_method),
+        }
 
 
 class SetupIntent(msgspec.Struct, frozen=True):

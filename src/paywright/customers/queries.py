@@ -1,10 +1,12 @@
 """Who is who at Stripe."""
 
+from collections.abc import Sequence
+
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from paywright.customers.model import Billing, Card
+from paywright.customers.model import Billing, Card, StandingBilling
 from paywright.customers.tables import stripe_customers
 from paywright.kernel.model import Customer
 
@@ -28,13 +30,20 @@ def customer_of(connection: Connection, environment_id: str, stripe_customer: st
 
 
 def billing(connection: Connection, environment_id: str, customer: Customer) -> Billing:
-    columns = (stripe_customers.c.stripe_customer_id, stripe_customers.c.email, stripe_customers.c.card)
-    row = connection.execute(
-        sa.select(*columns).where(
-            stripe_customers.c.environment_id == environment_id, stripe_customers.c.customer == customer.key
-        )
-    ).one_or_none()
-    if row is None:
-        return Billing(False, None, None)
-    card = None if row.card is None else msgspec.json.decode(row.card, type=Card)
-    return Billing(row.stripe_customer_id is not None, row.email, card)
+    return billing_of(connection, environment_id, [customer])[customer].billing
+
+
+def billing_of(
+    connection: Connection, environment_id: str, owners: Sequence[Customer]
+) -> dict[Customer, StandingBilling]:
+    """Of several customers in one query."""
+    c = stripe_customers.c
+    found = {customer: StandingBilling(Billing(False, None, None), None) for customer in owners}
+    wanted = sa.select(c.customer, c.stripe_customer_id, c.email, c.card).where(
+        c.environment_id == environment_id, c.customer.in_([customer.key for customer in owners])
+    )
+    for row in connection.execute(wanted):
+        card = None if row.card is None else msgspec.json.decode(row.card, type=Card)
+        known = Billing(row.stripe_customer_id is not None, row.email, card)
+        found[Customer.of_key(row.customer)] = StandingBilling(known, row.stripe_customer_id)
+    return found

@@ -5,7 +5,7 @@ What actions take: settings, database, the clock, the way to Stripe, and one of 
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
@@ -18,6 +18,7 @@ from paywright.environments.actions import StripeCredentials
 from paywright.environments.model import Environment
 from paywright.kernel.ids import wall_ms
 from paywright.kernel.settings import Settings
+from paywright.outbox.actions import changed_customers
 from paywright.storage.database import Database
 from paywright.storage.work import Work, open_work
 from paywright.stripe.gateway import Gateway
@@ -49,6 +50,10 @@ class App:
         """Set after a commit that left work for the worker; the worker waits on it and polls besides."""
         self._changed: set[str] = set()
         self._telling = threading.Lock()
+        self.listeners: list[Callable[[str, Collection[str] | None], None]] = []
+        """Called after every commit of an environment, with the customers it changed; None: unknown. Whoever committed waits for them."""
+        self.announcers: list[Callable[[str, Collection[str]], None]] = []
+        """Called after every commit of this process, to tell the others."""
         self.at_commit: list[Callable[[Work], None]] = []
         """What rooms to the right do last in every work, e.g. for what a room to the left left in its notes."""
         self._stripe_limiter = threading.Semaphore(STRIPE_CALLS_MAX)
@@ -62,14 +67,22 @@ class App:
         with open_work(self.database, environment_id, self._business_clock) as work:
             for finish in self.at_commit:
                 work.before_commit(finish)
-            work.after_commit(lambda: self.tell(environment_id))
+            work.after_commit(lambda: self.tell(environment_id, changed_customers(work)))
             yield work
 
-    def tell(self, environment_id: str) -> None:
-        """Something was committed there that the worker may have to act on."""
+    def tell(self, environment_id: str, customers: Collection[str] = ()) -> None:
+        """Something was committed in this process that the worker may have to act on, and that changed these customers (`user:u_1`)."""
+        self.hear(environment_id, customers)
+        for pass_on in self.announcers:
+            pass_on(environment_id, customers)
+
+    def hear(self, environment_id: str, customers: Collection[str] | None) -> None:
+        """The same, of a commit wherever it was made. `customers` None: it is not known whom it changed."""
         with self._telling:
             self._changed.add(environment_id)
             self.news.set()
+        for listener in self.listeners:
+            listener(environment_id, customers)
 
     def take_news(self) -> set[str]:
         """The environments told of since the last call."""

@@ -152,7 +152,9 @@ class Batcher:
             if not kept:
                 kept.append(postgres.BatchConnection(app.database))
                 self._closers.append(kept[0].close)
-            return kept[0].run(environment_id, app.wall(), calls, waits=waits)
+            outcomes = kept[0].run(environment_id, app.wall(), calls, waits=waits)
+            app.tell(environment_id, {call.customer for call in calls})
+            return outcomes
 
         return run
 
@@ -163,7 +165,9 @@ class Batcher:
             if not kept:
                 kept.append(sqlite.BatchConnection(app.database))
                 self._closers.append(kept[0].close)
-            return kept[0].run(environment_id, app.wall(), calls)
+            outcomes = kept[0].run(environment_id, app.wall(), calls)
+            app.tell(environment_id, {call.customer for call in calls})
+            return outcomes
 
         return run
 

@@ -91,6 +91,7 @@ class Lane:
                     self._wait_elsewhere(environment_id, call)
                 else:
                     _settle(call, outcome)
+            self._app.tell(environment_id, {call.customer for call in calls})
         elif isinstance(error, BatchFailed):
             for call in calls:
                 call.entry_id = None

@@ -106,6 +106,12 @@ def command(work: Work, kind: str, subject: str, arguments: dict[str, Any]) -> N
     )
 
 
+def changed_customers(work: Work) -> list[str]:
+    """Whom this work changed, as their keys."""
+    heads: dict[Customer, _Head] = work.notes.get("outbox.heads", {})
+    return [customer.key for customer, locked in heads.items() if locked.changes]
+
+
 def _heads(work: Work) -> dict[Customer, _Head]:
     if "outbox.heads" not in work.notes:
         work.notes["outbox.heads"] = {}

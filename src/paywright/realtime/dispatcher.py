@@ -1,0 +1,250 @@
+"""
+Who tells the streams of this process: one thread, however many streams and customers there are.
+
+It sleeps until a commit here or in another process names a customer that somebody watches, or until the next look: once a second it compares all
+versions, so that a message that was lost costs a second and nothing more. Then it reads, in one snapshot of the database, who has changed (one
+query), what was recorded (one query) and how they stand now (a fixed number), and hands every stream the same bytes. What is read was committed.
+
+Credentials are looked at again twice a second, all in one query: a stream ends within a second of its key or token.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable
+
+from paywright.engine.app import App
+from paywright.environments.model import Environment
+from paywright.kernel.model import Customer
+from paywright.kernel.refusals import Refusal
+from paywright.realtime import queries
+from paywright.realtime.model import Credential, Head, Why
+from paywright.realtime.queries import Key
+from paywright.realtime.rules import HEARTBEAT
+from paywright.realtime.streams import Stream, Wake
+from paywright.realtime.telling import Telling
+from paywright.storage.database import DatabaseUnavailable
+
+log = logging.getLogger("paywright.realtime")
+
+LOOK_S = 1.0
+CHECK_S = 0.4
+HEARTBEAT_S = 20.0
+"""Below what proxies wait for a byte; most give up after a minute."""
+
+OUTAGE_S = 0.5
+
+
+class Watched:
+    """A customer somebody watches: how far their streams were told, and the streams. Head None: not read yet."""
+
+    __slots__ = ("head", "streams")
+
+    def __init__(self) -> None:
+        self.head: Head | None = None
+        self.streams: set[Stream] = set()
+
+
+class Dispatcher:
+    """One per App: `app.resource(Dispatcher)`. Its thread begins with the first stream."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._watched: dict[Key, Watched] = {}
+        self._open = 0
+        self._joining: set[Stream] = set()
+        self._named: set[Key] = set()
+        self._looks_at_all = False
+        self._lock = threading.Lock()
+        self._news = threading.Event()
+        self._is_closing = False
+        self._thread: threading.Thread | None = None
+        self._stops: list[Callable[[], bool]] = []
+        self._looked_at = self._checked_at = 0.0
+        app.listeners.append(self.hear)
+
+    def open(
+        self,
+        environment: Environment,
+        customer: Customer,
+        credential: Credential,
+        *,
+        sees_all: bool,
+        seen: int | None,
+        wake: Wake,
+    ) -> Stream | Refusal:
+        """
+        A stream that will be told everything, or what came after the version `seen`. `sees_all`: opened with a secret key.
+
+        `too_many_streams` for this customer; `unavailable` when this process has as many as it takes, or is stopping.
+        """
+        made = Stream(environment, customer, credential, sees_all=sees_all, seen=seen, wake=wake)
+        settings = self._app.settings
+        with self._lock:
+            if self._is_closing or self._open >= settings.streams_max:
+                return Refusal("streams_full")
+            watched = self._watched.get(made.key)
+            if watched is not None and len(watched.streams) >= settings.streams_per_customer_max:
+                return Refusal("too_many_streams", {"limit": settings.streams_per_customer_max})
+            watched = watched or self._watched.setdefault(made.key, Watched())
+            watched.streams.add(made)
+            self._open += 1
+            self._joining.add(made)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="paywright-streams", daemon=True)
+                self._thread.start()
+        self._news.set()
+        return made
+
+    def leave(self, stream: Stream) -> None:
+        """Its reader has gone. Twice is once."""
+        with self._lock:
+            watched = self._watched.get(stream.key)
+            if watched is None or stream not in watched.streams:
+                return
+            watched.streams.remove(stream)
+            self._joining.discard(stream)
+            self._open -= 1
+            if not watched.streams:
+                del self._watched[stream.key]
+
+    def behind(self, stream: Stream) -> None:
+        """Its reader, who was too slow, has taken all there was and can be told everything anew."""
+        with self._lock:
+            stream.seen = None
+            self._joining.add(stream)
+        self._news.set()
+
+    def hear(self, environment_id: str, customers: Collection[str] | None) -> None:
+        """A commit changed these customers; None: nobody knows whom. Cheap, because whoever committed waits for it."""
+        if not self._watched:
+            return
+        with self._lock:
+            if customers is None:
+                self._looks_at_all = True
+            else:
+                named = [key for each in customers if (key := (environment_id, each)) in self._watched]
+                if not named:
+                    return
+                self._named.update(named)
+        self._news.set()
+
+    def stop_when(self, is_stopping: Callable[[], bool]) -> None:
+        """Asked twice a second: when true, every stream ends, for whoever runs us waits until they have."""
+        if is_stopping not in self._stops:
+            self._stops.append(is_stopping)
+
+    @property
+    def open_streams(self) -> int:
+        return self._open
+
+    def stop_streams(self) -> None:
+        """Ends every stream, and takes no more: the server is stopping."""
+        with self._lock:
+            self._is_closing = True
+            streams = [stream for watched in self._watched.values() for stream in watched.streams]
+        _end(streams, "stopping")
+        self._news.set()
+
+    def close(self) -> None:
+        self.stop_streams()
+        if self.hear in self._app.listeners:
+            self._app.listeners.remove(self.hear)
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._is_closing:
+            self._news.wait(self._rest_s())
+            self._news.clear()
+            try:
+                self._round()
+            except DatabaseUnavailable as error:
+                log.warning("streams wait for the database: %s", error)
+                self._looks_at_all = True
+                time.sleep(OUTAGE_S)
+            except Exception:
+                log.exception("telling the streams failed")
+                self._looks_at_all = True
+                time.sleep(OUTAGE_S)
+
+    def _rest_s(self) -> float:
+        now = time.monotonic()
+        return max(0.0, min(self._looked_at + LOOK_S, self._checked_at + CHECK_S) - now)
+
+    def _round(self) -> None:
+        now = time.monotonic()
+        if now - self._checked_at >= CHECK_S:
+            self._checked_at = now
+            self._check(now)
+        with self._lock:
+            joining, self._joining = self._joining, set()
+            named, self._named = self._named, set()
+            if self._looks_at_all or now - self._looked_at >= LOOK_S:
+                self._looks_at_all, self._looked_at = False, now
+                named = set(self._watched)
+            named |= {stream.key for stream in joining}
+            known = {key: watched.head for key in named if (watched := self._watched.get(key)) is not None}
+        if not known:
+            return
+        joining = {stream for stream in joining if stream.key in known}
+        try:
+            telling = Telling(self._app, known, joining)
+        except BaseException:
+            with self._lock:
+                self._joining |= joining
+            raise
+        self._tell(telling, joining)
+
+    def _tell(self, telling: Telling, joining: set[Stream]) -> None:
+        """Everything was read; nothing here can fail."""
+        moved = list[Stream]()
+        with self._lock:
+            for key, head in telling.heads.items():
+                watched = self._watched.get(key)
+                if watched is not None:
+                    watched.head = head
+                    moved += watched.streams - joining - self._joining
+        now = time.monotonic()
+        for stream in moved:
+            stream.offer(telling.changes_for(stream), now)
+        for stream in joining:
+            stream.offer(telling.beginning_for(stream), now, is_whole=True)
+        woken = [*moved, *joining]
+        _end([each for each in woken if each.key in telling.gone and each.credential.kind != "process"], "gone")
+        _wake(woken)
+
+    def _check(self, now: float) -> None:
+        """Who has lost the right to listen, and who has heard nothing for long."""
+        if any(is_stopping() for is_stopping in self._stops):
+            self.stop_streams()
+            return
+        with self._lock:
+            streams = [stream for watched in self._watched.values() for stream in watched.streams]
+        wall = self._app.wall()
+        with self._app.database.read() as connection:
+            void = queries.void(connection, {each.credential for each in streams})
+        expired = [each for each in streams if (end := each.credential.expires_at) is not None and end <= wall]
+        _end(expired, "expired")
+        if void:
+            _end([each for each in streams if each.credential in void], "revoked")
+        silent = [each for each in streams if now - each.beat_at >= HEARTBEAT_S and each.is_idle and not each.ended]
+        for stream in silent:
+            stream.offer(HEARTBEAT, now)
+        _wake(silent)
+
+
+def _end(streams: Iterable[Stream], why: Why) -> None:
+    ended = list(streams)
+    for stream in ended:
+        stream.end(why)
+    _wake(ended)
+
+
+def _wake(streams: Iterable[Stream]) -> None:
+    """Once per way of waking, i.e. per event loop, whatever the number of streams."""
+    by_wake: dict[Wake, list[Stream]] = {}
+    for stream in streams:
+        by_wake.setdefault(stream.wake, []).append(stream)
+    for wake, woken in by_wake.items():
+        wake(woken)
