@@ -39,7 +39,11 @@ from paywright.storage.database import DatabaseUnavailable
 from paywright.stripe.background import background
 from paywright.stripe.gateway import StripeBusy, StripeRefused, StripeUnknown
 from paywright.subscriptions import actions as subscriptions
+from paywright.pages.links import account_link
+from paywright.payments import refunding
 from paywright.subscriptions import changes, policy
+from paywright.payments.queries import unanswered_refunds
+from paywright.payments.returns import CANCEL_AT_PERIOD_END
 from paywright.webhooks import actions as webhooks
 from paywright.webhooks.door import Door
 from paywright.webhooks.tables import stripe_events
@@ -69,6 +73,9 @@ COMMANDS: dict[str, Callable[[App, Environment, dict[str, str]], None]] = {
 }
 
 
+    CANCEL_AT_PERIOD_END: lambda app, environment, named: changes.cancel_at_period_end_at_stripe(
+        app, environment, named["subscription_id"]
+    ),
 class Job(msgspec.Struct, frozen=True):
     """
     `run` answers how much it did; as long as that is more than nothing it runs again at once. `every_s`: how long it may rest otherwise.
@@ -162,6 +169,11 @@ def settle_customers(app: App, environment: Environment) -> int:
         ending = customers_with_due_ends(connection, environment.id, now)
         due = customers_due(connection, environment.id, now, limit=100)
     for customer in sorted({*ending, *due}):
+def recover_refunds(app: App, environment: Environment) -> int:
+    """Refunds whose answer from Stripe never reached us."""
+    return refunding.recover(app, environment, attempted_before=wall_ms() - int(app.settings.recovery_after_s * 1000))
+
+
         with app.work(environment.id) as work:
             lock_customers(work, [customer])
             ownership.settle(work, environment, customer)
@@ -215,6 +227,7 @@ def waiting(app: App, environment: Environment) -> dict[str, int]:
     # What is asked of Stripe at this moment counts too, or a test would look too early.
     counted["subscription_changes"] = len(changes.unanswered(app, environment, attempted_before=wall_ms() + 1))
     counted["stripe_events"] = int(not webhooks.settled(app, environment.id))
+    Job("refund recovery", recover_refunds, 10),
     return {name: number for name, number in counted.items() if number}
 
 
@@ -232,6 +245,7 @@ class Worker:
         self._loop = threading.Thread(target=self._run, name="paywright-worker", daemon=True)
 
     def start(self) -> "Worker":
+            "refunds": len(unanswered_refunds(connection, environment.id, attempted_before=wall_ms() + 1)),
         self._loop.start()
         return self
 

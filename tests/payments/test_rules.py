@@ -1,10 +1,13 @@
 """What a payment is and may become: the tables of stripe.md §9, row by row."""
 
 import itertools
+from typing import Any
 
 import pytest
 
-from paywright.payments.model import STATUSES, PaymentFacts, PaymentStatus, RefundFacts
+from paywright.kernel.model import Customer, Money
+from paywright.kernel.refusals import Refusal
+from paywright.payments.model import STATUSES, AskedRefund, Payment, PaymentFacts, PaymentStatus, Refund
 from paywright.payments.rules import (
     amounts_refunded,
     display_failure,
@@ -13,6 +16,7 @@ from paywright.payments.rules import (
     is_disputed,
     missing_proof,
     refund_news,
+    refund_of,
     refund_status,
     status_of_charge,
     status_of_intent,
@@ -112,13 +116,79 @@ def test_a_paid_one_ends_paid_or_refunded_whatever_is_heard() -> None:
         assert status in ("paid", "refunded")
 
 
-def refund(status: str, amount: int) -> RefundFacts:
-    return RefundFacts(f"re_{status}_{amount}", status, amount, "usd", 0, None, None)
+def refund(status: str, amount: int) -> Refund:
+    return Refund("ref_1", "pay_1", status, Money(amount, "usd"), None, None, None, None, 0)
 
 
 def test_refunds_count_when_they_succeeded_and_hold_while_under_way() -> None:
     found = [refund("succeeded", 20), refund("succeeded", 5), refund("pending", 7), refund("requires_action", 2)]
-    assert amounts_refunded([*found, refund("failed", 100), refund("canceled", 100)]) == (25, 9)
+    nothing = [refund("failed", 100), refund("canceled", 100), refund("refused", 100)]
+    assert amounts_refunded([*found, refund("requested", 3), *nothing]) == (25, 12)
+
+
+def payment(status: PaymentStatus = "paid", amount: int = 5000, **fields: Any) -> Payment:
+    known: dict[str, Any] = {
+        "amount_refunding": 0,
+        "disputed": False,
+        "failure": None,
+        "customer": Customer("user", "u_1"),
+        "checkout_session_id": "chk_1",
+        "invoice_id": None,
+        "created_at": 0,
+        "paid_at": 0,
+        "fee": None,
+        "net": None,
+        "receipt_url": None,
+        "stripe_payment_intent_id": "pi_1",
+        "stripe_charge_id": "ch_1",
+    }
+    return Payment(
+        id="pay_1", status=status, amount=Money(amount, "usd"), amount_refunded=Money(0, "usd"), **{**known, **fields}
+    )
+
+
+@pytest.mark.parametrize(
+    ("paid", "known", "asked", "expected"),
+    [
+        (payment(), [], AskedRefund("pay_1"), 5000),
+        (payment(), [], AskedRefund("pay_1", 2000), 2000),
+        (payment(), [refund("succeeded", 2000)], AskedRefund("pay_1", 3000), 3000),
+        (payment(), [refund("succeeded", 2000)], AskedRefund("pay_1"), 3000),
+        (payment(), [refund("pending", 2000)], AskedRefund("pay_1", 3001), 3000),
+        (payment(), [refund("requested", 4999)], AskedRefund("pay_1"), 1),
+        (payment(), [refund("refused", 4999), refund("failed", 1)], AskedRefund("pay_1"), 5000),
+        (payment("refunded"), [refund("succeeded", 5000)], AskedRefund("pay_1", 1), 0),
+        (payment("refunded"), [refund("succeeded", 5000)], AskedRefund("pay_1"), 0),
+        (payment(), [], AskedRefund("pay_1", 0), 5000),
+        (payment(), [], AskedRefund("pay_1", -1), 5000),
+        (payment(disputed=True), [], AskedRefund("pay_1", 1), 0),
+    ],
+    ids=["all", "part", "P1-rest", "default-rest", "P4-under-way", "requested-counts", "failed-counts-not", "P1-over", "P1-nothing-left", "zero",
+         "below-zero", "none-while-disputed"],
+)  # fmt: skip
+def test_P1_what_may_be_refunded_is_what_is_left(
+    paid: Payment, known: list[Refund], asked: AskedRefund, expected: int
+) -> None:
+    outcome = refund_of(paid, known, asked)
+    is_refused = expected == 0 or (asked.amount is not None and not 1 <= asked.amount <= expected)
+    assert outcome == (Refusal("refund_too_large", {"refundable": expected}) if is_refused else expected)
+
+
+@pytest.mark.parametrize("status", ["pending", "requires_action", "failed", "cancelled"])
+def test_what_was_not_paid_is_not_refunded(status: PaymentStatus) -> None:
+    assert refund_of(payment(status), [], AskedRefund("pay_1")) == Refusal("nothing_was_paid")
+
+
+def test_what_came_without_a_charge_is_not_refunded() -> None:
+    free = payment(amount=0, stripe_payment_intent_id=None, stripe_charge_id=None)
+    by_bank = payment(stripe_payment_intent_id=None, stripe_charge_id=None)
+    assert [refund_of(each, [], AskedRefund("pay_1")) for each in (free, by_bank)] == [Refusal("nothing_was_paid")] * 2
+
+
+def test_P6_a_one_time_payment_has_no_period_to_end_at() -> None:
+    at_period_end = AskedRefund("pay_1", end="period_end")
+    assert refund_of(payment(), [], at_period_end) == Refusal("no_period")
+    assert refund_of(payment(subscription_id="sub_1"), [], at_period_end) == 5000
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,17 @@
 
 from typing import Any
 
-from paywright.api.call import Answer, Call, listed, ok
-from paywright.api.parsing import Listing, place, read_place
+from paywright.api import once
+from paywright.api.call import Answer, Call, created, listed, ok
+from paywright.api.parsing import Body, Listing, Note, place, read_place
+from paywright.environments.model import EndPolicy, TakeBack
 from paywright.invoices import queries as invoices
 from paywright.kernel.model import CUSTOMER_TYPES, Customer, parse_customer
 from paywright.kernel.refusals import Refusal, invalid_request
 from paywright.payments import queries as payments
+from paywright.payments import refunding
+from paywright.payments.model import AskedRefund
+from paywright.storage.idempotency import Kept
 from paywright.subscriptions import queries as subscriptions
 
 PAYMENT_STATUSES = ("pending", "requires_action", "paid", "failed", "refunded", "cancelled")
@@ -23,6 +28,15 @@ class MoneyListing(Listing, frozen=True, kw_only=True):
     customer_id: str | None = None
 
 
+class NewRefund(Body, frozen=True, kw_only=True):
+    """`amount` in minor units of the payment's currency; left out: all that is left. The rest by the environment's `on_refund`."""
+
+    amount: int | None = None
+    reason: Note | None = None
+    end: EndPolicy | None = None
+    take_back: TakeBack | None = None
+
+
 class OwnListing(Listing, frozen=True, kw_only=True):
     """Narrowed by status."""
 
@@ -32,7 +46,7 @@ class OwnListing(Listing, frozen=True, kw_only=True):
 def list_payments(call: Call) -> Answer | Refusal:
     """Payments of the environment, newest first."""
     customer = asked_customer(call.query)
-    return customer if isinstance(customer, Refusal) else _payments(call, customer)
+    return customer if isinstance(customer, Refusal) else _payments(call, customer, show=payments.shown_to_operator)
 
 
 def list_customer_payments(call: Call) -> Answer | Refusal:
@@ -41,10 +55,28 @@ def list_customer_payments(call: Call) -> Answer | Refusal:
 
 
 def read_payment(call: Call) -> Answer | Refusal:
-    """One payment."""
+    """One payment, with its refunds and disputes."""
     with call.app.database.read() as connection:
         found = payments.payment(connection, call.environment.id, call.parts["payment_id"])
-    return Refusal("payment_not_found") if found is None else ok(payments.shown(found))
+        if found is None:
+            return Refusal("payment_not_found")
+        return ok(payments.shown_in_full(connection, call.environment.id, found))
+
+
+def create_refund(call: Call) -> Answer | Refusal:
+    """Returns all or part of a payment, and says what becomes of what it bought."""
+    body: NewRefund = call.body
+    asked = AskedRefund(call.parts["payment_id"], body.amount, body.reason, body.end, body.take_back)
+    outcome = refunding.refund(call.app, call.environment, asked, key=call.key)
+    if isinstance(outcome, Kept):
+        return once.replayed(call, outcome)
+    if isinstance(outcome, Refusal):
+        return once.answered(call, outcome)
+    with call.app.database.read() as connection:
+        payment = payments.payment(connection, call.environment.id, outcome.payment_id)
+    assert payment is not None
+    refund = {**payments.refund_shown(outcome), "payment": payments.shown_to_operator(payment)}
+    return once.answered(call, created(refund))
 
 
 def list_invoices(call: Call) -> Answer | Refusal:
@@ -80,7 +112,7 @@ def list_subscriptions(call: Call) -> Answer | Refusal:
     )
 
 
-def _payments(call: Call, customer: Customer | None) -> Answer | Refusal:
+def _payments(call: Call, customer: Customer | None, *, show: Any = payments.shown) -> Answer | Refusal:
     status = call.query.status
     if status is not None and status not in PAYMENT_STATUSES:
         return invalid_request("status", f"`status` is one of {', '.join(PAYMENT_STATUSES)}.")
@@ -91,9 +123,7 @@ def _payments(call: Call, customer: Customer | None) -> Answer | Refusal:
         rows = payments.page(
             connection, call.environment.id, customer=customer, status=status, after=after, limit=call.query.limit
         )
-    return listed(
-        rows, limit=call.query.limit, cursor_of=lambda row: place(row.created_at, row.id), show=payments.shown
-    )
+    return listed(rows, limit=call.query.limit, cursor_of=lambda row: place(row.created_at, row.id), show=show)
 
 
 def _invoices(call: Call, customer: Customer | None) -> Answer | Refusal:

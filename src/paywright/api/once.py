@@ -83,6 +83,23 @@ def replayed(call: Call, kept: Kept | Refusal) -> Answer:
     return Answer(kept.status, body.encode(), {"Idempotent-Replayed": "true"}, is_secret=not is_plain)
 
 
+def answered(call: Call, outcome: Outcome) -> Answer:
+    """
+    The end of an action that claims the key itself: what stands under it from now on.
+
+    A refusal in the first phase undid the claim, so it is claimed anew; an answer that is no fact gives the key back.
+    """
+    answer = shown(call, outcome)
+    if call.key is None:
+        return answer
+    with call.app.work(call.environment.id) as work:
+        kept = idempotency.claim(work, call.key)
+        if isinstance(kept, Refusal) or (kept is not None and kept.status is not None):
+            return replayed(call, kept)  # The first answer wins: a twin that went the same way has stored it.
+        idempotency.store(work, call.key, answer.status, kept_body(call, answer))
+    return answer
+
+
 def _stored_refusal(call: Call, refusal: Refusal) -> Answer:
     """The first answer wins: a twin that got in between has stored its own."""
     answer = refused(refusal, call.request.request_id)

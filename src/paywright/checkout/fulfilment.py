@@ -24,6 +24,7 @@ from paywright.ownership import actions as ownership
 from paywright.ownership.model import ResolvedLine
 from paywright.ownership.rules import conflict_with_owned
 from paywright.payments import actions as payments
+from paywright.payments.returns import settle_purchase
 from paywright.storage.work import Work
 from paywright.stripe import metadata
 from paywright.stripe.fetches import lock, may_apply, next_fetch
@@ -171,6 +172,7 @@ def fulfil(
             line_index=index,
         )
         assert not isinstance(owned, Refusal), owned
+    settle_purchase(work, checkout_session_id=session.id)
     change(work, session, fulfilled=1)
 
 

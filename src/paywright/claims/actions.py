@@ -28,7 +28,7 @@ from paywright.kernel.vault import derived_key
 from paywright.ledger import actions as ledger
 from paywright.outbox.actions import lock_customers, record
 from paywright.outbox.letters import write_letter
-from paywright.ownership import moving
+from paywright.ownership import freezing, moving
 from paywright.payments.tables import payments
 from paywright.storage.statements import insert_if_absent
 from paywright.storage.work import Work
@@ -123,6 +123,7 @@ def attach(app: App, environment: Environment, account: Customer, token: str) ->
             return found.customer if found.attached_to == account else Refusal("claim_taken")
         ledger.transfer(work, found.customer, account, source=f"claim:{found.customer.id}", actor=account.key)
         moving.move(work, found.customer, account)
+        freezing.set_aside_again(work, account)
         for table in (checkout_sessions, payments):
             mine: Any = (table.c.environment_id == environment.id, table.c.customer == found.customer.key)
             work.execute(table.update().where(*mine).values(customer=account.key))

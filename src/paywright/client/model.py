@@ -119,6 +119,8 @@ class OwnedProduct(msgspec.Struct, frozen=True):
     access: bool = True
     metadata: dict[str, Any] = {}
 
+    frozen: bool = False
+    """Its payment is disputed: `access` is false until the bank has decided."""
 
 class ExpiringUnits(msgspec.Struct, frozen=True):
     quantity: int
@@ -254,6 +256,44 @@ class Payment(msgspec.Struct, frozen=True):
     checkout_session_id: str | None = None
 
 
+    invoice_id: str | None = None
+    subscription_id: str | None = None
+    refundable: Money | None = None
+    """What may still be refunded. This, `fee` and `net` (minor units Stripe kept and left) are for secret keys."""
+    fee: int | None = None
+    net: int | None = None
+    fraud_warning: str | None = None
+    refunds: "list[Refund]" = []
+    """With `get_payment` only, as the disputes."""
+    disputes: "list[Dispute]" = []
+
+
+class Refund(msgspec.Struct, frozen=True):
+    """Money on its way back, or back. `end` and `take_back` are null until it is decided what it does to the purchase."""
+
+    id: str
+    payment_id: str
+    status: Literal["pending", "requires_action", "succeeded", "failed", "canceled"]
+    amount: Money
+    reason: str | None = None
+    failure_reason: str | None = None
+    end: Literal["now", "period_end", "none"] | None = None
+    take_back: Literal["unspent", "all", "none"] | None = None
+    created_at: datetime | None = None
+    stripe_refund_id: str | None = None
+    payment: Payment | None = None
+    """As it was left, in the answer to the request."""
+
+
+class Dispute(msgspec.Struct, frozen=True):
+    """A bank wants the money back. `status` is Stripe's; one that begins with `warning` is an inquiry, and no money has moved."""
+
+    id: str
+    status: str
+    amount: Money
+    reason: str | None = None
+    evidence_due_at: datetime | None = None
+    created_at: datetime | None = None
 class Event(msgspec.Struct, frozen=True):
     """What Paywright tells the world. `sequence` counts without gaps per customer."""
 

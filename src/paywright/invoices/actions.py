@@ -106,7 +106,7 @@ def apply(work: Work, fetched: Fetched) -> Outcome:
             payments.apply(work, related, customer=customer)
     if not is_newest:
         return STALE
-    payments.link_invoice(work, fetched.found)
+    payments.link_invoice(work, fetched.found, fetched.lists.get("lines"))
     payments.record_from_invoice(work, customer, fetched.found)
     _project(work, customer, facts, fetched.found)
     return PROCESSED

@@ -6,6 +6,7 @@ from paywright.kernel.model import Customer
 from paywright.ledger import moving, rules
 from paywright.ledger.account import NEVER_KEY, Fact, ItemGrant
 from paywright.ledger.model import NEVER, TakeBackPolicy, TakenBack
+from paywright.ledger.reopening import key_again, life
 from paywright.ledger.store import Opened, has_entry, open_account, save
 from paywright.ledger.tables import balances, item_grants, ledger_entries
 from paywright.storage.work import Work
@@ -51,16 +52,36 @@ def take_back(
             for grant in account.grants
             if grant.owned_product_id == owned_product_id and since <= grant.granted_at < until
         ]
-        for grant in mine:
-            name = f"{source}:{grant.id}"
-            target = grant.quantity * refunded // paid - grant.taken
-            if target > 0 and not has_entry(work, customer, item_id, name):
-                facts += take(account, grant, target, source=name, effective_at=account.at)
+        for family in _families(mine):
+            wanted = family[0].quantity * refunded // paid - _taken_of(family)
+            for grant in family:
+                name = f"{source}:{grant.id}"
+                target = min(wanted, grant.quantity - grant.taken)
+                if target > 0 and not has_entry(work, customer, item_id, name):
+                    taken_now = take(account, grant, target, source=name, effective_at=account.at)
+                    wanted -= sum(fact.quantity for fact in taken_now)
+                    facts += taken_now
         if facts:
             opened.facts += facts
             save(work, opened, actor=actor, noted=facts)
             taken.append(TakenBack(item_id, sum(fact.quantity for fact in facts), source))
     return taken
+
+
+def _families(grants: list[ItemGrant]) -> list[list[ItemGrant]]:
+    """Each grant with what was given back of it: together they are the units that were granted once."""
+    firsts = {grant.id: [grant] for grant in grants if grant.kind != "give_back"}
+    for grant in grants:
+        if grant.kind == "give_back":
+            first = (grant.source or "").rpartition(":")[2]
+            firsts.setdefault(first if first in firsts else grant.id, []).append(grant)
+    return list(firsts.values())
+
+
+def _taken_of(family: list[ItemGrant]) -> int:
+    """Taken, and not given back since."""
+    again = family[1:] if family[0].kind != "give_back" else []
+    return sum(grant.taken for grant in family) - sum(grant.quantity for grant in again)
 
 
 def _items_granted(work: Work, customer: Customer, owned_product_id: str) -> list[str]:
@@ -116,9 +137,14 @@ def _give(work: Work, customer: Customer, opened: Opened, grant_id: str, quantit
     )
     columns = (item_grants.c.item_key, item_grants.c.due, item_grants.c.granted_at, item_grants.c.owned_product_id)
     row = work.execute(sa.select(*columns).where(*mine, item_grants.c.item_id == opened.account.item_id)).one()
-    if row.due <= opened.account.at:
+    key, due = row.item_key, row.due
+    if row.owned_product_id is not None and key.startswith(("end:", "repeat:")):
+        due = life(opened.account, row.owned_product_id, key)
+        if has_entry(work, customer, opened.account.item_id, f"end:{key}"):
+            key = key_again(key, source)  # The purchase had ended and goes on: the old key has had its end.
+    if due <= opened.account.at:
         return []
-    again = ItemGrant(source, "give_back", row.item_key, row.due, row.granted_at, quantity, 0, 0, row.owned_product_id)
+    again = ItemGrant(source, "give_back", key, due, row.granted_at, quantity, 0, 0, row.owned_product_id)
     return rules.add_grant(opened.account, again)
 
 

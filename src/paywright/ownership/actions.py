@@ -31,8 +31,10 @@ from paywright.ownership.ending import (
     follow_bases,
     schedule_end,
 )
+from paywright.ownership.freezing import freeze, unfreeze
 from paywright.ownership.model import AskedLine, OwnedProduct, ResolvedLine, Source, Subscription
 from paywright.ownership.record import begin, rewrite, shown_in_event
+from paywright.ownership.restoring import restore
 from paywright.ownership.rules import Wish, conflict_with_owned, in_the_way, resolve
 from paywright.storage.work import Work
 
@@ -43,16 +45,19 @@ __all__ = [
     "drop_change",
     "end",
     "follow_bases",
+    "freeze",
     "grant",
     "own",
     "plan_change",
     "reduce",
     "refresh",
     "resolved",
+    "restore",
     "schedule_end",
     "set_access",
     "settle",
     "switch",
+    "unfreeze",
 ]
 
 
@@ -202,6 +207,10 @@ def set_access(
 ) -> OwnedProduct:
     """Access is lost or back: units stay, repeats pause or go on. `until`: it will be lost then, and that needs nobody to look."""
     until = until if access else None
+    if owned.is_frozen:
+        # Nothing to see before the dispute is over: what the policy says is only written down.
+        rewrite(work, owned, access=int(access), access_until=until)
+        return msgspec.structs.replace(owned, access_until=until)
     if owned.access_until != until:
         rewrite(work, owned, access_until=until)
         ledger.plan_pause(work, owned.customer, owned.id, until)

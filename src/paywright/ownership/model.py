@@ -112,6 +112,12 @@ class OwnedProduct(msgspec.Struct, frozen=True):
     access_until: int | None = None
     items_anchor: int | None = None
     pending_change: PendingChange | None = None
+    frozen_by: tuple[str, ...] = ()
+    """Disputes of the money that paid for it; while there is one, `access` is false."""
+
+    @property
+    def is_frozen(self) -> bool:
+        return bool(self.frozen_by)
 
     @property
     def repeats_from(self) -> int:
@@ -133,7 +139,7 @@ class OwnedProduct(msgspec.Struct, frozen=True):
     @property
     def next_due(self) -> int | None:
         """The first instant at which something known happens to it."""
-        instants = (self.ends_at, self.changes_at, self.access_until if self.access else None)
+        instants = (self.ends_at, self.changes_at, self.access_until if self.access or self.is_frozen else None)
         return min((each for each in instants if each is not None), default=None)
 
     @property

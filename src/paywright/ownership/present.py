@@ -39,6 +39,7 @@ def shown(
         "type": "subscription" if owned.is_subscription else "one_time",
         "source": owned.source,
         "access": owned.access,
+        "frozen": owned.is_frozen,
         "granted_at": rfc3339(owned.granted_at),
         "ends_at": rfc3339_or_none(owned.ends_at if owned.ended_at is None else owned.ended_at),
         "price_id": owned.price_id,

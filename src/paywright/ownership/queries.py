@@ -142,7 +142,7 @@ def _owned(row: Any, product: Any) -> OwnedProduct:
         quantity=row.quantity,
         source=row.source,
         granted_at=row.granted_at,
-        access=bool(row.access),
+        access=bool(row.access) and not row.frozen_by,
         ends_at=row.ends_at,
         ended_at=row.ended_at,
         end_reason=row.end_reason,
@@ -153,6 +153,7 @@ def _owned(row: Any, product: Any) -> OwnedProduct:
         access_until=row.access_until,
         items_anchor=row.items_anchor,
         pending_change=_pending_change(row),
+        frozen_by=tuple((row.frozen_by or "").split()),
     )
 
 

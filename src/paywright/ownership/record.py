@@ -62,7 +62,9 @@ def insert(work: Work, owned: OwnedProduct) -> None:
             granted_at=owned.granted_at,
             checkout_session_id=owned.checkout_session_id,
             line_index=owned.line_index,
-            access=int(owned.access),
+            # What the policy says is not known of one that is frozen; its subscription tells when it is looked at again.
+            access=int(owned.access or owned.is_frozen),
+            frozen_by=" ".join(owned.frozen_by) or None,
             items_anchor=owned.items_anchor,
             **of_subscription,
         )

@@ -46,6 +46,7 @@ def changed(owned: OwnedProduct, change: PendingChange, product: Product) -> Own
         source=owned.source,
         granted_at=change.at,
         access=owned.access,
+        frozen_by=owned.frozen_by,
         subscription=subscription,
         items_anchor=owned.repeats_from if interval == owned.subscription.interval else change.at,
     )

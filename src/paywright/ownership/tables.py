@@ -31,6 +31,7 @@ owned_products = Table(
     Column("access", Flag, nullable=False, server_default="1"),
     Column("access_until", Instant, comment="access is lost then: the days of grace"),
     Column("items_anchor", Instant, comment="null: granted_at"),
+    Column("frozen_by", Ident, comment="disputes, by a space between them; access is lost whatever the column says"),
     Column("ends_at", Instant, comment="own_ends_at, or the end of the last base when that is sooner"),
     Column("own_ends_at", Instant),
     Column("ended_at", Instant),

@@ -17,6 +17,7 @@ from paywright.outbox.actions import lock_customers
 from paywright.payments import mirror, queries
 from paywright.payments.model import Payment, PaymentFacts
 from paywright.payments.project import project
+from paywright.payments.returns import settle_purchase
 from paywright.payments.tables import payments
 from paywright.storage.work import Work
 from paywright.stripe import metadata
@@ -26,7 +27,7 @@ from paywright.stripe.metadata import id_of, metadata_of
 from paywright.stripe.model import GONE, PROCESSED, STALE, TOLD_BY_CHECKOUT, WRONG_MODE, Fetched, Outcome
 
 Noun = Literal["payment_intent", "charge", "refund", "dispute"]
-Beside = Literal["refunds", "disputes"]
+Beside = Literal["refunds", "disputes", "warnings"]
 
 _PATHS: dict[Noun, str] = {
     "payment_intent": "/v1/payment_intents/",
@@ -77,9 +78,16 @@ def fetch(
     return Fetched(root_of(stripe_id, noun), number, found, _lists(gateway, noun, found, wanted))
 
 
-def sync(app: App, environment: Environment, stripe_id: str, *, noun: Noun = "payment_intent") -> Outcome:
+def sync(
+    app: App,
+    environment: Environment,
+    stripe_id: str,
+    *,
+    noun: Noun = "payment_intent",
+    beside: Collection[Beside] = (),
+) -> Outcome:
     """Fetch and apply. Any number at once, any number of times."""
-    fetched = fetch(app, environment, stripe_id, noun=noun)
+    fetched = fetch(app, environment, stripe_id, noun=noun, beside=beside)
     with app.work(environment.id) as work:
         return apply(work, fetched)
 
@@ -168,12 +176,19 @@ def record_from_invoice(work: Work, customer: Customer, invoice: dict[str, Any])
     return project(work, customer, facts)
 
 
-def link_invoice(work: Work, invoice: dict[str, Any]) -> None:
-    """Writes the invoice on the payments it was paid through: an intent no longer names its invoice."""
+def link_invoice(work: Work, invoice: dict[str, Any], lines: list[dict[str, Any]] | None = None) -> None:
+    """Writes the invoice, and what it is for, on the payments it was paid through: an intent no longer names its invoice. `lines` in full."""
     facts = _facts_of_invoice(invoice)
-    if facts:
-        here = payments.c.environment_id == work.environment_id
-        work.execute(payments.update().where(here, payments.c.fact.in_(facts)).values(invoice_id=invoice["id"]))
+    if not facts:
+        return
+    subscription_id, period = mirror.subscription_of(invoice), mirror.paid_period(invoice, lines)
+    values: dict[str, Any] = {"invoice_id": invoice["id"], "subscription_id": subscription_id}
+    if period is not None:
+        values |= {"period_start": period[0], "period_end": period[1]}
+    here = payments.c.environment_id == work.environment_id
+    work.execute(payments.update().where(here, payments.c.fact.in_(facts)).values(**values))
+    if subscription_id is not None:
+        settle_purchase(work, subscription_id=subscription_id)
 
 
 def statuses_of(work: Work, invoice: dict[str, Any]) -> list[str]:
@@ -194,13 +209,14 @@ def refund_in_full(app: App, environment: Environment, payment_intent_id: str) -
     Raises what the gateway raises; a payment that is refunded already, or was never paid, is no error.
     """
     key = stripe_key(environment.id, payment_intent_id, "refund_in_full")
+    # All that is left, whatever it is by then: no amount.
     params = {"payment_intent": payment_intent_id, "metadata": metadata.ours(environment.id, customer_key=None)}
     try:
         app.gateway(environment).post("/v1/refunds", params, idempotency_key=key)
     except StripeRefused as refused:
         if refused.code not in ("charge_already_refunded", "payment_intent_unexpected_state"):
             raise
-    sync(app, environment, payment_intent_id)
+    sync(app, environment, payment_intent_id, beside=["refunds"])
 
 
 def _owner(work: Work, facts: PaymentFacts, customer: Customer | None) -> Customer | Outcome:
@@ -257,6 +273,8 @@ def _lists(
         lists["refunds"] = list(gateway.pages("/v1/refunds", of_it))
     if "disputes" in wanted or charge.get("disputed"):
         lists["disputes"] = list(gateway.pages("/v1/disputes", of_it))
+    if "warnings" in wanted:
+        lists["warnings"] = list(gateway.pages("/v1/radar/early_fraud_warnings", of_it))
     if noun == "payment_intent" and metadata.ENVIRONMENT not in metadata_of(found):
         asked = {"payment": {"type": "payment_intent", "payment_intent": found["id"]}, "expand": ["data.invoice"]}
         lists["invoice_payments"] = list(gateway.pages("/v1/invoice_payments", asked))

@@ -7,7 +7,7 @@ brings `invoice_payments`, whose invoice carries the subscription's metadata.
 
 from typing import Any
 
-from paywright.payments.model import DisputeFacts, PaymentFacts, RefundFacts
+from paywright.payments.model import DisputeFacts, PaymentFacts, RefundFacts, WarningFacts
 from paywright.payments.rules import status_of_charge, status_of_intent, status_of_invoice
 from paywright.stripe import metadata
 from paywright.stripe.metadata import id_of, metadata_of
@@ -22,6 +22,7 @@ def intent_facts(intent: dict[str, Any], lists: Lists | None = None) -> PaymentF
     error = intent.get("last_payment_error") or {}
     invoice = next((each["invoice"] for each in beside.get("invoice_payments", [])), None)
     keys = _keys(intent, _expanded(invoice))
+    period = paid_period(_expanded(invoice) or {})
     return PaymentFacts(
         fact=f"payment_intent {intent['id']}",
         status=status_of_intent(intent["status"], has_error=bool(error)),
@@ -36,6 +37,9 @@ def intent_facts(intent: dict[str, Any], lists: Lists | None = None) -> PaymentF
         stripe_charge_id=id_of(intent.get("latest_charge")),
         invoice_id=id_of(invoice),
         checkout_session_id=_checkout_session(intent, _expanded(invoice)),
+        subscription_id=subscription_of(_expanded(invoice)),
+        period_start=None if period is None else period[0],
+        period_end=None if period is None else period[1],
         amount_received=intent["amount_received"],
         may_receive_less=intent.get("capture_method") == "manual",
         paid_at=_paid_at(charge, intent),
@@ -87,6 +91,7 @@ def invoice_facts(invoice: dict[str, Any]) -> PaymentFacts | None:
         created_at=invoice["created"] * 1000,
         stripe_customer_id=id_of(invoice.get("customer")),
         invoice_id=invoice["id"],
+        subscription_id=subscription_of(invoice),
         checkout_session_id=_first_session(invoice),
         amount_received=invoice["amount_paid"],
         paid_at=None if paid_at is None else paid_at * 1000,
@@ -109,7 +114,47 @@ def refund_facts(refund: dict[str, Any]) -> RefundFacts:
         created_at=refund["created"] * 1000,
         reason=refund.get("reason"),
         failure_reason=refund.get("failure_reason"),
+        ours=metadata_of(refund).get(metadata.REFUND),
     )
+
+
+def warning_facts(warning: dict[str, Any]) -> WarningFacts:
+    return WarningFacts(
+        id=warning["id"],
+        fraud_type=warning["fraud_type"],
+        actionable=warning["actionable"],
+        created_at=warning["created"] * 1000,
+    )
+
+
+def subscription_of(invoice: dict[str, Any] | None) -> str | None:
+    details = ((invoice or {}).get("parent") or {}).get("subscription_details") or {}
+    return id_of(details.get("subscription"))
+
+
+def paid_period(invoice: dict[str, Any], lines: list[dict[str, Any]] | None = None) -> tuple[int, int] | None:
+    """
+    What an invoice is for, in milliseconds: the span of its recurring lines; of one that only prorates, of what was dearer.
+
+    `lines` in full, where the object holds only the first of them. None when it is for no span.
+    """
+    every = lines if lines is not None else (invoice.get("lines") or {}).get("data", [])
+    recurring = [line for line in every if _is_of_subscription(line) and not _is_proration(line)]
+    spans = recurring or [line for line in every if _is_proration(line) and line["amount"] > 0]
+    if not spans:
+        return None
+    start, end = min(line["period"]["start"] for line in spans), max(line["period"]["end"] for line in spans)
+    return start * 1000, end * 1000
+
+
+def _is_of_subscription(line: dict[str, Any]) -> bool:
+    return (line.get("parent") or {}).get("type") == "subscription_item_details"
+
+
+def _is_proration(line: dict[str, Any]) -> bool:
+    parent = line.get("parent") or {}
+    details = [parent.get("subscription_item_details") or {}, parent.get("invoice_item_details") or {}]
+    return any(bool(each.get("proration")) for each in details)
 
 
 def dispute_facts(dispute: dict[str, Any]) -> DisputeFacts:
@@ -163,8 +208,9 @@ def _paid_at(charge: dict[str, Any] | None, otherwise: dict[str, Any]) -> int:
 
 
 def _lists(lists: Lists) -> dict[str, Any]:
-    refunds, disputes = lists.get("refunds"), lists.get("disputes")
+    refunds, disputes, warnings = lists.get("refunds"), lists.get("disputes"), lists.get("warnings")
     return {
+        "warnings": None if warnings is None else tuple(warning_facts(each) for each in warnings),
         "refunds": None if refunds is None else tuple(refund_facts(each) for each in refunds),
         "disputes": None if disputes is None else tuple(dispute_facts(each) for each in disputes),
     }

@@ -1,9 +1,10 @@
 """Money that came, did not come, or went back. Amounts are minor units, instants milliseconds, and both come from Stripe's objects only."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
+from paywright.environments.model import EndPolicy, TakeBack
 from paywright.kernel.model import Customer, Money
 
 PaymentStatus = Literal["pending", "requires_action", "paid", "failed", "refunded", "cancelled"]
@@ -38,6 +39,12 @@ class Payment(msgspec.Struct, frozen=True):
     receipt_url: str | None
     stripe_payment_intent_id: str | None
     stripe_charge_id: str | None
+    subscription_id: str | None = None
+    """Whose invoice it paid; the period is what that invoice was for."""
+    period_start: int | None = None
+    period_end: int | None = None
+    fraud_warning: str | None = None
+    """Why its card's bank fears fraud; the only notice before a dispute."""
 
     @property
     def refundable(self) -> int:
@@ -45,6 +52,61 @@ class Payment(msgspec.Struct, frozen=True):
         if self.disputed or self.status != "paid":
             return 0
         return max(0, self.amount.amount - self.amount_refunded.amount - self.amount_refunding)
+
+    @property
+    def came_through_stripe(self) -> bool:
+        """There is a charge that can be returned: not so for what was free, paid from credit, or out of band."""
+        return self.amount.amount > 0 and (self.stripe_payment_intent_id or self.stripe_charge_id) is not None
+
+
+class Refund(msgspec.Struct, frozen=True):
+    """
+    Money on its way back, or back. `requested`: recorded, and Stripe's answer not known yet; `refused`: Stripe said no, nothing happened.
+
+    `end` and `take_back` None: whatever the environment's `on_refund` says once it has succeeded.
+    """
+
+    id: str
+    payment_id: str
+    status: str
+    amount: Money
+    reason: str | None
+    failure_reason: str | None
+    end: EndPolicy | None
+    take_back: TakeBack | None
+    created_at: int
+    stripe_refund_id: str | None = None
+    last_error: str | None = None
+    parameters: dict[str, Any] = {}
+    """Exactly what Stripe is sent."""
+    generation: int = 1
+    requested_at: int | None = None
+    """Wall clock, of this generation's first try; None: not asked for by us."""
+
+    @property
+    def is_unanswered(self) -> bool:
+        return self.status == "requested"
+
+
+class Dispute(msgspec.Struct, frozen=True):
+    """A dispute as we know it. `evidence_due_at`: until when the bank takes evidence."""
+
+    id: str
+    status: str
+    amount: Money
+    reason: str | None
+    evidence_due_at: int | None
+    created_at: int
+
+
+class AskedRefund(msgspec.Struct, frozen=True):
+    """What is asked of us. `amount` None: all that is left. `end` and `take_back` None: by default."""
+
+    payment_id: str
+    amount: int | None = None
+    reason: str | None = None
+    end: EndPolicy | None = None
+    take_back: TakeBack | None = None
 
 
 class RefundFacts(msgspec.Struct, frozen=True):
@@ -57,6 +119,17 @@ class RefundFacts(msgspec.Struct, frozen=True):
     created_at: int
     reason: str | None
     failure_reason: str | None
+    ours: str | None = None
+    """The id of our row, if we asked for it."""
+
+
+class WarningFacts(msgspec.Struct, frozen=True):
+    """An early fraud warning as Stripe has it now. `actionable`: a refund now would spare the dispute."""
+
+    id: str
+    fraud_type: str
+    actionable: bool
+    created_at: int
 
 
 class DisputeFacts(msgspec.Struct, frozen=True):
@@ -101,3 +174,7 @@ class PaymentFacts(msgspec.Struct, frozen=True):
     refunds: tuple[RefundFacts, ...] | None = None
     """None: not looked at."""
     disputes: tuple[DisputeFacts, ...] | None = None
+    warnings: tuple[WarningFacts, ...] | None = None
+    subscription_id: str | None = None
+    period_start: int | None = None
+    period_end: int | None = None

@@ -6,31 +6,49 @@ is kept.
 """
 
 import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from paywright.kernel.ids import new_id
 from paywright.kernel.model import Customer
+from paywright.ledger.model import TakenBack
 from paywright.outbox.actions import open_incident, record
 from paywright.payments import queries, rules
-from paywright.payments.model import DisputeFacts, Payment, PaymentFacts, PaymentStatus, RefundFacts
-from paywright.payments.tables import disputes, payments, refunds
-from paywright.storage.statements import upsert
+from paywright.payments.model import (
+    DisputeFacts,
+    Payment,
+    PaymentFacts,
+    PaymentStatus,
+    Refund,
+    RefundFacts,
+    WarningFacts,
+)
+from paywright.payments.returns import settle
+from paywright.payments.tables import disputes, fraud_warnings, payments, refunds
+from paywright.storage.statements import insert_if_absent, upsert
 from paywright.storage.work import Work
 
 _log = logging.getLogger("paywright.payments")
 
 CHANGE = "payments"
 
+News = tuple[str, str]
+"""What to tell, and of which of our refunds or disputes."""
+
 
 def project(work: Work, customer: Customer, facts: PaymentFacts) -> Payment:
     """The payment as it is after this news."""
+    lock(work, payments.c.fact == facts.fact)
     before = queries.payment_of_fact(work.connection, work.environment_id, facts.fact)
     payment_id = new_id("pay") if before is None else before.id
-    refund_news = _save_refunds(work, payment_id, facts.refunds or ())
-    dispute_news = _save_disputes(work, payment_id, facts.disputes or ())
-    returned, under_way = rules.amounts_refunded(_refunds_of(work, payment_id))
+    news = _save_refunds(work, payment_id, facts.refunds or ())
+    news += _save_disputes(work, payment_id, facts.disputes or ())
+    warned = _save_warnings(work, payment_id, facts.warnings or ())
+    returned, under_way = amounts_refunded(work, payment_id)
+    open_disputes = queries.disputes_of(work.connection, work.environment_id, payment_id)
     received = facts.amount_received if facts.status == "paid" else 0
     target = rules.with_refunds(facts.status, received, returned)
     moves = _moves(work, before, facts, target)
@@ -38,14 +56,30 @@ def project(work: Work, customer: Customer, facts: PaymentFacts) -> Payment:
         **_values(before, facts, moves),
         "amount_refunded": returned,
         "amount_refunding": under_way,
-        "disputed": int(rules.is_disputed(_dispute_statuses(work, payment_id))),
+        "disputed": int(rules.is_disputed([each.status for each in open_disputes])),
     }
+    if warned:
+        values["fraud_warning"] = warned[-1]
     _save(work, payment_id, before, customer, facts, values)
     payment = queries.payment(work.connection, work.environment_id, payment_id)
     assert payment is not None
     _announce(work, payment, before, moves)
-    _announce_returns(work, payment, refund_news, dispute_news)
+    is_touched = facts.refunds or facts.disputes or payment.amount_refunded.amount or payment.disputed
+    taken = settle(work, payment) if is_touched else {}
+    if news or warned:
+        _announce_returns(work, payment, news, taken, warned)
     return payment
+
+
+def lock(work: Work, is_it: sa.ColumnElement[bool]) -> None:
+    """Who counts what may be refunded waits for who writes it."""
+    here = sa.select(payments.c.id).where(payments.c.environment_id == work.environment_id, is_it)
+    work.execute(here.order_by(payments.c.id).limit(10).with_for_update()).all()
+
+
+def amounts_refunded(work: Work, payment_id: str) -> tuple[int, int]:
+    """Returned, and on its way back."""
+    return rules.amounts_refunded(queries.refunds_of(work.connection, work.environment_id, payment_id))
 
 
 def _moves(
@@ -74,6 +108,9 @@ def _values(before: Payment | None, facts: PaymentFacts, moves: tuple[PaymentSta
             ("checkout_session_id", facts.checkout_session_id),
             ("invoice_id", facts.invoice_id),
             ("stripe_customer_id", facts.stripe_customer_id),
+            ("subscription_id", facts.subscription_id),
+            ("period_start", facts.period_start),
+            ("period_end", facts.period_end),
         )
         if value is not None
     }
@@ -135,136 +172,102 @@ def _announce(work: Work, payment: Payment, before: Payment | None, moves: tuple
 
 
 def _announce_returns(
-    work: Work,
-    payment: Payment,
-    refund_news: list[tuple[str, RefundFacts]],
-    dispute_news: list[tuple[str, DisputeFacts]],
+    work: Work, payment: Payment, news: Sequence[News], taken: Mapping[str, Sequence[TakenBack]], warned: list[str]
 ) -> None:
-    for news, refund in refund_news:
-        told = {
-            "id": refund.id,
-            "status": refund.status,
-            "amount": {"amount": refund.amount, "currency": refund.currency},
-        }
-        _tell(work, f"payment.{news}", payment, refund=told, full=payment.status == "refunded", taken_back=[])
-    for news, dispute in dispute_news:
-        told = {
-            "id": dispute.id,
-            "status": dispute.status,
-            "amount": {"amount": dispute.amount, "currency": dispute.currency},
-        }
-        if news == "opened":
-            _tell(work, "dispute.opened", payment, dispute=told)
+    """Each refund and dispute as it stands now, with what it took, and each fraud warning that is new."""
+    refunds_now = {each.id: each for each in queries.refunds_of(work.connection, work.environment_id, payment.id)}
+    disputes_now = {each.id: each for each in queries.disputes_of(work.connection, work.environment_id, payment.id)}
+    for kind, row_id in news:
+        if kind in ("refunded", "refund_failed"):
+            refund = refunds_now[row_id]
+            units = [msgspec.to_builtins(each) for each in taken.get(f"refund:{refund.stripe_refund_id}", ())]
+            told = {"refund": queries.refund_shown(refund), "full": payment.status == "refunded", "taken_back": units}
+            _tell(work, f"payment.{kind}", payment, **told)
+        elif kind == "opened":
+            _tell(work, "dispute.opened", payment, dispute=queries.dispute_shown(disputes_now[row_id]))
         else:
-            _tell(work, "dispute.closed", payment, dispute=told, result=news)
+            _tell(work, "dispute.closed", payment, dispute=queries.dispute_shown(disputes_now[row_id]), result=kind)
+    for fraud_type in warned:
+        told = {"payment_id": payment.id, "fraud_type": fraud_type, "refundable": payment.refundable}
+        open_incident(work, "early_fraud_warning", told, customer=payment.customer)
+
+
+def tell_refund_failed(work: Work, payment: Payment, refund: Refund) -> None:
+    """Stripe refused one that nobody waits for any more."""
+    told = {"refund": queries.refund_shown(refund), "full": False, "taken_back": []}
+    _tell(work, "payment.refund_failed", payment, **told)
 
 
 def _tell(work: Work, event_type: str, payment: Payment, **more: Any) -> None:
     record(work, event_type, {"payment": queries.shown(payment), **more}, customer=payment.customer, change=CHANGE)
 
 
-def _save_refunds(work: Work, payment_id: str, found: tuple[RefundFacts, ...]) -> list[tuple[str, RefundFacts]]:
-    known = {
-        row.stripe_refund_id: row
-        for row in work.execute(
-            sa.select(refunds.c.id, refunds.c.stripe_refund_id, refunds.c.status)
-            .where(refunds.c.environment_id == work.environment_id, refunds.c.payment_id == payment_id)
-            .order_by(refunds.c.id)
-            .limit(10_000)
-        )
-    }
-    news: list[tuple[str, RefundFacts]] = []
-    for refund in sorted(found, key=lambda each: (each.created_at, each.id)):
-        ours = known.get(refund.id)
-        status = rules.refund_status(None if ours is None else ours.status, refund.status)
+def _save_refunds(work: Work, payment_id: str, found: tuple[RefundFacts, ...]) -> list[News]:
+    known = queries.refunds_of(work.connection, work.environment_id, payment_id)
+    by_stripe_id = {each.stripe_refund_id: each for each in known if each.stripe_refund_id is not None}
+    by_our_id = {each.id: each for each in known}
+    news: list[News] = []
+    for facts in sorted(found, key=lambda each: (each.created_at, each.id)):
+        # Asked for by us, and heard of before the answer to our request was.
+        ours = by_stripe_id.get(facts.id) or by_our_id.get(facts.ours or "")
+        row_id = new_id("ref") if ours is None else ours.id
+        status = rules.refund_status(None if ours is None else ours.status, facts.status)
         told = rules.refund_news(None if ours is None else ours.status, status)
         if told is not None:
-            news.append((told, refund))
-        upsert(
-            work,
-            refunds,
-            {
-                "environment_id": work.environment_id,
-                "id": new_id("ref") if ours is None else ours.id,
-                "stripe_refund_id": refund.id,
-                "payment_id": payment_id,
-                "status": status,
-                "amount": refund.amount,
-                "currency": refund.currency,
-                "reason": refund.reason,
-                "failure_reason": refund.failure_reason,
-                "created_at": refund.created_at,
-            },
-            key=("environment_id", "id"),
-        )
+            news.append((told, row_id))
+        row: dict[str, Any] = {
+            "environment_id": work.environment_id,
+            "id": row_id,
+            "stripe_refund_id": facts.id,
+            "payment_id": payment_id,
+            "status": status,
+            "amount": facts.amount,
+            "currency": facts.currency,
+            "failure_reason": facts.failure_reason,
+            "created_at": facts.created_at,
+        }
+        if ours is None:
+            row["reason"] = facts.reason
+        upsert(work, refunds, row, key=("environment_id", "id"))
     return news
 
 
-def _refunds_of(work: Work, payment_id: str) -> list[RefundFacts]:
-    rows = work.execute(
-        sa.select(
-            refunds.c.id,
-            refunds.c.stripe_refund_id,
-            refunds.c.status,
-            refunds.c.amount,
-            refunds.c.currency,
-            refunds.c.created_at,
-            refunds.c.reason,
-            refunds.c.failure_reason,
-        )
-        .where(refunds.c.environment_id == work.environment_id, refunds.c.payment_id == payment_id)
-        .order_by(refunds.c.id)
-        .limit(10_000)
-    )
-    return [
-        RefundFacts(
-            row.stripe_refund_id or row.id,
-            row.status,
-            row.amount,
-            row.currency,
-            row.created_at,
-            row.reason,
-            row.failure_reason,
-        )
-        for row in rows
-    ]
-
-
-def _save_disputes(work: Work, payment_id: str, found: tuple[DisputeFacts, ...]) -> list[tuple[str, DisputeFacts]]:
-    known = _disputes(work, payment_id)
-    news: list[tuple[str, DisputeFacts]] = []
-    for dispute in sorted(found, key=lambda each: (each.created_at, each.id)):
-        ours = known.get(dispute.id)
-        status = rules.dispute_status(ours, dispute.status)
-        news.extend((told, dispute) for told in rules.dispute_news(ours, status))
+def _save_disputes(work: Work, payment_id: str, found: tuple[DisputeFacts, ...]) -> list[News]:
+    known = {each.id: each.status for each in queries.disputes_of(work.connection, work.environment_id, payment_id)}
+    news: list[News] = []
+    for facts in sorted(found, key=lambda each: (each.created_at, each.id)):
+        ours = known.get(facts.id)
+        status = rules.dispute_status(ours, facts.status)
+        news.extend((told, facts.id) for told in rules.dispute_news(ours, status))
         upsert(
             work,
             disputes,
             {
                 "environment_id": work.environment_id,
-                "id": dispute.id,
+                "id": facts.id,
                 "payment_id": payment_id,
                 "status": status,
-                "amount": dispute.amount,
-                "currency": dispute.currency,
-                "reason": dispute.reason,
-                "evidence_due_at": dispute.evidence_due_at,
-                "created_at": dispute.created_at,
+                "amount": facts.amount,
+                "currency": facts.currency,
+                "reason": facts.reason,
+                "evidence_due_at": facts.evidence_due_at,
+                "created_at": facts.created_at,
             },
             key=("environment_id", "id"),
         )
     return news
 
 
-def _dispute_statuses(work: Work, payment_id: str) -> list[str]:
-    return list(_disputes(work, payment_id).values())
-
-
-def _disputes(work: Work, payment_id: str) -> dict[str, str]:
-    rows = work.execute(
-        sa.select(disputes.c.id, disputes.c.status)
-        .where(disputes.c.environment_id == work.environment_id, disputes.c.payment_id == payment_id)
-        .order_by(disputes.c.id)
-        .limit(1_000)
-    )
-    return {row.id: row.status for row in rows}
+def _save_warnings(work: Work, payment_id: str, found: tuple[WarningFacts, ...]) -> list[str]:
+    """The kinds of those that are new and worth acting on."""
+    fresh = []
+    for warning in sorted(found, key=lambda each: (each.created_at, each.id)):
+        row = {"environment_id": work.environment_id, "id": warning.id, "payment_id": payment_id}
+        values = {"fraud_type": warning.fraud_type, "actionable": int(warning.actionable)}
+        if insert_if_absent(work, fraud_warnings, {**row, **values, "created_at": warning.created_at}):
+            fresh.append(warning.fraud_type)
+        else:
+            upsert(
+                work, fraud_warnings, {**row, **values, "created_at": warning.created_at}, key=("environment_id", "id")
+            )
+    return fresh

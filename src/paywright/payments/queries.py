@@ -2,14 +2,15 @@
 
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from paywright.kernel.instants import rfc3339, rfc3339_or_none
 from paywright.kernel.model import Customer, Money
-from paywright.payments.model import Payment
+from paywright.payments.model import Dispute, Payment, Refund
 from paywright.payments.rules import display_failure
-from paywright.payments.tables import payments, refunds
+from paywright.payments.tables import disputes, payments, refunds
 
 _COLUMNS = (
     payments.c.id,
@@ -31,7 +32,21 @@ _COLUMNS = (
     payments.c.receipt_url,
     payments.c.stripe_payment_intent_id,
     payments.c.stripe_charge_id,
+    payments.c.subscription_id,
+    payments.c.period_start,
+    payments.c.period_end,
+    payments.c.fraud_warning,
 )
+_REFUND = tuple(
+    refunds.c[name]
+    for name in (
+        "id payment_id status amount currency reason failure_reason end_policy take_back created_at stripe_refund_id last_error "
+        "parameters generation requested_at"
+    ).split()
+)
+_DISPUTE = tuple(disputes.c[name] for name in "id status amount currency reason evidence_due_at created_at".split())
+RETURNS_MAX = 1_000
+"""Refunds or disputes of one payment that are looked at."""
 
 
 def payment(connection: Connection, environment_id: str, payment_id: str) -> Payment | None:
@@ -81,6 +96,88 @@ def has_refunds(connection: Connection, environment_id: str, fact: str) -> bool:
     return connection.execute(found).one_or_none() is not None
 
 
+def refund(connection: Connection, environment_id: str, refund_id: str) -> Refund | None:
+    where = (refunds.c.environment_id == environment_id) & (refunds.c.id == refund_id)
+    row = connection.execute(sa.select(*_REFUND).where(where)).one_or_none()
+    return None if row is None else _refund(row)
+
+
+def refunds_of(connection: Connection, environment_id: str, payment_id: str) -> list[Refund]:
+    """Oldest first, those that Stripe has not answered yet or refused too."""
+    where = (refunds.c.environment_id == environment_id) & (refunds.c.payment_id == payment_id)
+    ordered = sa.select(*_REFUND).where(where).order_by(refunds.c.created_at, refunds.c.id).limit(RETURNS_MAX)
+    return [_refund(row) for row in connection.execute(ordered)]
+
+
+def unanswered_refunds(
+    connection: Connection, environment_id: str, *, attempted_before: int, limit: int = 100
+) -> list[Refund]:
+    """Recorded, and Stripe's answer never reached us; oldest first. `attempted_before`: wall clock."""
+    where = sa.and_(
+        refunds.c.environment_id == environment_id,
+        refunds.c.status == "requested",
+        refunds.c.attempted_at < attempted_before,
+    )
+    ordered = sa.select(*_REFUND).where(where).order_by(refunds.c.attempted_at, refunds.c.id).limit(limit)
+    return [_refund(row) for row in connection.execute(ordered)]
+
+
+def disputes_of(connection: Connection, environment_id: str, payment_id: str) -> list[Dispute]:
+    """Oldest first."""
+    where = (disputes.c.environment_id == environment_id) & (disputes.c.payment_id == payment_id)
+    ordered = sa.select(*_DISPUTE).where(where).order_by(disputes.c.created_at, disputes.c.id).limit(RETURNS_MAX)
+    return [
+        Dispute(row.id, row.status, Money(row.amount, row.currency), row.reason, row.evidence_due_at, row.created_at)
+        for row in connection.execute(ordered)
+    ]
+
+
+def refund_shown(refund: Refund) -> dict[str, Any]:
+    """As the wire shows it. One whose answer is not known yet is under way like any other."""
+    return {
+        "id": refund.id,
+        "payment_id": refund.payment_id,
+        "status": {"requested": "pending", "refused": "failed"}.get(refund.status, refund.status),
+        "amount": _money(refund.amount),
+        "reason": refund.reason,
+        "failure_reason": refund.failure_reason,
+        "end": refund.end,
+        "take_back": refund.take_back,
+        "created_at": rfc3339(refund.created_at),
+        "stripe_refund_id": refund.stripe_refund_id,
+    }
+
+
+def dispute_shown(dispute: Dispute) -> dict[str, Any]:
+    return {
+        "id": dispute.id,
+        "status": dispute.status,
+        "amount": _money(dispute.amount),
+        "reason": dispute.reason,
+        "evidence_due_at": rfc3339_or_none(dispute.evidence_due_at),
+        "created_at": rfc3339(dispute.created_at),
+    }
+
+
+def shown_in_full(connection: Connection, environment_id: str, payment: Payment) -> dict[str, Any]:
+    """For the operator: with what Stripe kept of it, and all that went back or is being fought over."""
+    return {
+        **shown_to_operator(payment),
+        "refunds": [refund_shown(each) for each in refunds_of(connection, environment_id, payment.id)],
+        "disputes": [dispute_shown(each) for each in disputes_of(connection, environment_id, payment.id)],
+    }
+
+
+def shown_to_operator(payment: Payment) -> dict[str, Any]:
+    return {
+        **shown(payment),
+        "refundable": _money(Money(payment.refundable, payment.amount.currency)),
+        "fee": payment.fee,
+        "net": payment.net,
+        "fraud_warning": payment.fraud_warning,
+    }
+
+
 def shown(payment: Payment) -> dict[str, Any]:
     """As `GET /v1/payments` shows it. Stripe's own reason of a decline is not in it."""
     return {
@@ -95,6 +192,7 @@ def shown(payment: Payment) -> dict[str, Any]:
         "customer": {"type": payment.customer.type, "id": payment.customer.id},
         "checkout_session_id": payment.checkout_session_id,
         "invoice_id": payment.invoice_id,
+        "subscription_id": payment.subscription_id,
         "created_at": rfc3339(payment.created_at),
         "paid_at": rfc3339_or_none(payment.paid_at),
         "receipt_url": payment.receipt_url,
@@ -131,4 +229,27 @@ def _payment(row: Any) -> Payment:
         receipt_url=row.receipt_url,
         stripe_payment_intent_id=row.stripe_payment_intent_id,
         stripe_charge_id=row.stripe_charge_id,
+        subscription_id=row.subscription_id,
+        period_start=row.period_start,
+        period_end=row.period_end,
+        fraud_warning=row.fraud_warning,
+    )
+
+
+def _refund(row: Any) -> Refund:
+    return Refund(
+        id=row.id,
+        payment_id=row.payment_id,
+        status=row.status,
+        amount=Money(row.amount, row.currency),
+        reason=row.reason,
+        failure_reason=row.failure_reason,
+        end=row.end_policy,
+        take_back=row.take_back,
+        created_at=row.created_at,
+        stripe_refund_id=row.stripe_refund_id,
+        last_error=row.last_error,
+        parameters={} if row.parameters is None else msgspec.json.decode(row.parameters),
+        generation=row.generation,
+        requested_at=row.requested_at,
     )

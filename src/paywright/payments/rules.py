@@ -7,7 +7,8 @@ The status is computed from the fetched object; the table of moves guards it, so
 from collections.abc import Sequence
 from typing import Literal
 
-from paywright.payments.model import Failure, PaymentFacts, PaymentStatus, RefundFacts
+from paywright.kernel.refusals import Refusal
+from paywright.payments.model import AskedRefund, Failure, Payment, PaymentFacts, PaymentStatus, Refund
 
 _INTENT: dict[str, PaymentStatus] = {
     "requires_payment_method": "pending",
@@ -77,10 +78,14 @@ def missing_proof(facts: PaymentFacts) -> str | None:
     return None
 
 
-def amounts_refunded(refunds: Sequence[RefundFacts]) -> tuple[int, int]:
+UNDER_WAY = frozenset({"requested", "pending", "requires_action"})
+"""Not back yet, or asked for without an answer: they reduce what may be refunded."""
+
+
+def amounts_refunded(refunds: Sequence[Refund]) -> tuple[int, int]:
     """Returned, and on its way back."""
-    returned = sum(refund.amount for refund in refunds if refund.status == "succeeded")
-    return returned, sum(refund.amount for refund in refunds if refund.status in ("pending", "requires_action"))
+    returned = sum(refund.amount.amount for refund in refunds if refund.status == "succeeded")
+    return returned, sum(refund.amount.amount for refund in refunds if refund.status in UNDER_WAY)
 
 
 def refund_news(ours: str | None, theirs: str) -> Literal["refunded", "refund_failed"] | None:
@@ -97,6 +102,20 @@ def refund_status(ours: str | None, theirs: str) -> str:
     if ours in ("failed", "canceled") or (ours == "succeeded" and theirs not in ("failed", "canceled")):
         return str(ours)
     return theirs
+
+
+def refund_of(payment: Payment, refunds: Sequence[Refund], asked: AskedRefund) -> int | Refusal:
+    """Minor units to be returned: 1 … what is left. `nothing_was_paid`, `refund_too_large` `{refundable}`, `no_period`."""
+    if payment.status not in ("paid", "refunded") or not payment.came_through_stripe:
+        return Refusal("nothing_was_paid")
+    returned, under_way = amounts_refunded(refunds)
+    left = 0 if payment.disputed else max(0, payment.amount.amount - returned - under_way)
+    amount = left if asked.amount is None else asked.amount
+    if not 1 <= amount <= left:
+        return Refusal("refund_too_large", {"refundable": left})
+    if asked.end == "period_end" and payment.subscription_id is None:
+        return Refusal("no_period")
+    return amount
 
 
 DisputeMeaning = Literal["inquiry", "open", "won", "lost", "over"]

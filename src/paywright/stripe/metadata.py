@@ -7,6 +7,7 @@ ENVIRONMENT = "paywright_environment"
 CUSTOMER = "paywright_customer"
 CHECKOUT_SESSION = "paywright_checkout_session"
 PRODUCT_VERSION = "paywright_product_version"
+REFUND = "paywright_refund"
 
 
 def ours(

@@ -24,7 +24,7 @@ from paywright.subscriptions import queries
 from paywright.subscriptions.leaving import ask_to_leave, is_shared
 from paywright.subscriptions.requests import Ask, Change, carry_out, request, reworded, unanswered
 
-__all__ = ["CancelAt", "cancel", "cancel_at_stripe", "carry_out", "resume", "revoke", "unanswered"]
+__all__ = ["CancelAt", "cancel", "cancel_at_period_end_at_stripe", "cancel_at_stripe", "carry_out", "resume", "revoke", "unanswered"]
 
 CancelAt = Literal["period_end", "now"]
 
@@ -147,6 +147,17 @@ def cancel_at_stripe(app: App, environment: Environment, subscription_id: str) -
         change = request(work, subscription_id, Ask("cancel"))
     carry_out(app, environment, change)
     subscriptions.sync(app, environment, subscription_id)
+
+
+def cancel_at_period_end_at_stripe(app: App, environment: Environment, subscription_id: str) -> None:
+    """The command `cancel_subscription_at_period_end`, for a refund that asked for it. Safe to repeat; nothing is done when its end is known."""
+    with app.work(environment.id) as work:
+        live = ownership_queries.of_subscription(work.connection, work.environment_id, subscription_id)
+        going = [owned for owned in live if owned.ended_at is None and owned.own_ends_at is None]
+        changes = _ask_to_cancel(work, going[0], "period_end") if going else []
+    for change in changes:
+        carry_out(app, environment, change)
+        subscriptions.sync(app, environment, subscription_id)
 
 
 def _named(work: Work, environment: Environment, customer: Customer, name: str) -> list[OwnedProduct] | Refusal:

@@ -17,6 +17,7 @@ from paywright.ownership import actions as ownership
 from paywright.ownership import queries as ownership_queries
 from paywright.ownership.model import OwnedProduct, ResolvedLine, Subscription
 from paywright.ownership.rules import conflict_with_owned
+from paywright.payments.returns import settle_purchase
 from paywright.storage.statements import insert_if_absent
 from paywright.storage.work import Work
 from paywright.stripe import metadata
@@ -67,6 +68,7 @@ def project(
     if not facts.has_pending_update:
         go_on_after_waiting(work, facts.id, is_made=False)
     ownership.follow_bases(work, customer)
+    settle_purchase(work, subscription_id=facts.id)
 
 
 def _switched(
