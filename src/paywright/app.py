@@ -4,6 +4,7 @@ from pathlib import Path
 
 from paywright.catalog.from_file import apply_file, has_changed
 from paywright.catalog.loading import find
+from paywright.emails.writing import note_letters
 from paywright.engine.app import App
 from paywright.environments import actions, queries
 from paywright.environments.model import Environment
@@ -36,7 +37,7 @@ def open_app(settings: Settings, *, provider: Provider = "stripe") -> App:
     if is_new_sqlite(settings.database_url):
         upgrade(settings.database_url)
     app = App(settings)
-    app.at_commit.append(wake_newly_mapped)
+    app.at_commit += [wake_newly_mapped, note_letters]
     try:
         require_current(app.database)
         opening = app.resource(Opening)

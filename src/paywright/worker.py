@@ -21,6 +21,9 @@ from paywright.catalog.wanted import PUSH_COMMAND
 from paywright.checkout import actions as checkout
 from paywright.checkout import queries as checkout_queries
 from paywright.checkout.opening import recover
+from paywright.emails import sending as emails
+from paywright.emails.writing import WRITE_LETTER
+from paywright.emails.writing import write as write_letter
 from paywright.engine.app import App, NotConnected
 from paywright.environments.model import Environment
 from paywright.hooks.actions import fan_out, fan_out_late, has_news, send_due
@@ -29,10 +32,11 @@ from paywright.kernel.refusals import Refusal
 from paywright.ledger import actions as ledger
 from paywright.ledger.queries import customers_due
 from paywright.ledger.warning import customers_expiring, warn_of_expiry
-from paywright.outbox import commands
+from paywright.outbox import commands, letters
 from paywright.outbox.actions import lock_customers
 from paywright.ownership import actions as ownership
 from paywright.ownership.queries import customers_with_due_ends
+from paywright.pages.links import account_link
 from paywright.payments.actions import refund_in_full
 from paywright.storage import idempotency
 from paywright.storage.database import DatabaseUnavailable
@@ -62,7 +66,7 @@ def push_catalog(app: App, environment: Environment) -> None:
         log.warning("environment %s: %s: %s", environment.id, problem.path, problem.message)
 
 
-COMMANDS: dict[str, Callable[[App, Environment, dict[str, str]], None]] = {
+COMMANDS: dict[str, Callable[[App, Environment, dict[str, str]], object]] = {
     PUSH_COMMAND: lambda app, environment, _: push_catalog(app, environment),
     ownership.CANCEL_SUBSCRIPTION: lambda app, environment, named: changes.cancel_at_stripe(
         app, environment, named["subscription_id"]
@@ -70,6 +74,7 @@ COMMANDS: dict[str, Callable[[App, Environment, dict[str, str]], None]] = {
     subscriptions.REFUND_PAYMENT: lambda app, environment, named: refund_in_full(
         app, environment, named["payment_intent_id"]
     ),
+    WRITE_LETTER: lambda app, environment, named: write_letter(app, environment, named["event_id"]),
 }
 
 
@@ -198,6 +203,15 @@ def forget_old_keys(app: App, environment: Environment) -> int:
         return idempotency.forget_old(work)
 
 
+def send_letters(app: App, environment: Environment) -> int:
+    return emails.send_due(app, environment, account_link)
+
+
+def forget_old_letters(app: App, environment: Environment) -> int:
+    with app.work(environment.id) as work:
+        return letters.forget_old(work)
+
+
 JOBS: tuple[Job, ...] = (
     Job("inbox", process_inbox, 1, wakes=True, at_once=3),
     Job("inbox upkeep", tidy_inbox, 10),
@@ -205,11 +219,13 @@ JOBS: tuple[Job, ...] = (
     Job("outbox", fan_out, 1, wakes=True),
     Job("late events", fan_out_late, 10),
     Job("hooks", send_due, 1, wakes=True, at_once=2),
+    Job("letters", send_letters, 1, wakes=True),
     Job("settling", settle_customers, 1),
     Job("expiry warnings", warn_of_expiries, 10),
     Job("checkout recovery", recover_checkouts, 10),
     Job("subscription changes", recover_changes, 10),
     Job("access policy", policy.apply_due, 10),
+    Job("old letters", forget_old_letters, 3600),
     Job("old idempotency keys", forget_old_keys, 3600),
 )
 
@@ -220,6 +236,7 @@ def waiting(app: App, environment: Environment) -> dict[str, int]:
     with app.database.read() as connection:
         counted = {
             "commands": commands.count_due(connection, environment.id),
+            "letters": letters.count_untried(connection, environment.id),
             "ends": len(customers_with_due_ends(connection, environment.id, now)),
             "balances": len(customers_due(connection, environment.id, now, limit=100)),
         }

@@ -342,6 +342,7 @@ class EnvironmentShown(msgspec.Struct, frozen=True):
     expiring_soon_hours: int
 
 
+    emails: dict[str, Any] = {}
 class ClockShown(msgspec.Struct, frozen=True):
     now: datetime
 

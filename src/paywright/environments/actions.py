@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 
 from paywright.environments import queries
 from paywright.environments.model import Environment, Policy
+from paywright.environments.rules import bad_emails
 from paywright.environments.tables import environments, webhook_secrets
 from paywright.kernel.ids import new_id, wall_ms
 from paywright.kernel.model import Mode, Provider
@@ -64,6 +65,9 @@ def change(work: Work, changes: dict[str, Any]) -> Environment | Refusal:
         policy = msgspec.convert(merged, Policy)
     except msgspec.ValidationError as error:
         return invalid_request("policy", f"{error}.")
+    refusal = bad_emails(policy.emails)
+    if refusal is not None:
+        return refusal
     if "block_new_purchases" in switches:
         switches["block_new_purchases"] = int(switches["block_new_purchases"])
     statement = environments.update().where(environments.c.environment_id == work.environment_id)

@@ -26,6 +26,25 @@ class RefundPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     take_back: TakeBack = "unspent"
 
 
+LetterKind = Literal[
+    "receipt", "payment_failed", "refund", "trial_ending", "renewal_upcoming", "cancel_scheduled", "plan_ended", "units_expiring", "sign_in_code",
+    "dispute", "incident", "payout_failed",
+]  # fmt: skip
+
+OneLine = Annotated[str, msgspec.Meta(min_length=1, max_length=320, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+class EmailPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`off`: kinds that are not written. None: `sender` and `operator` are the server's, `shop_name` is the sender's name."""
+
+    off: list[LetterKind] = []
+    sender: OneLine | None = None
+    operator: OneLine | None = None
+    shop_name: OneLine | None = None
+    locale: Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}(_[A-Z]{2})?$")] = "en_US"
+    time_zone: Annotated[str, msgspec.Meta(max_length=64)] = "UTC"
+
+
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`allowed_origins` None means: any in test, none in live."""
 
@@ -34,6 +53,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     on_refund: RefundPolicy = RefundPolicy()
     on_dispute_lost: TakeBack = "all"
     expiring_soon_hours: Annotated[int, msgspec.Meta(ge=0, le=87_600)] = 72
+    emails: EmailPolicy = EmailPolicy()
 
 
 class Environment(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ environments = Table(
         "policy",
         JsonText,
         nullable=False,
-        comment="allowed_origins, access, on_refund, on_dispute_lost, expiring_soon_hours",
+        comment="allowed_origins, access, on_refund, on_dispute_lost, expiring_soon_hours, emails",
     ),
     Column("stripe_secret_key", Ident, comment="encrypted"),
     Column("stripe_publishable_key", Ident),

@@ -28,6 +28,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     secret: str | None = None
     catalog: str | None = None
     smtp_url: str | None = None
+    email_from: str | None = None
+    operator_email: str | None = None
+    templates: str | None = None
     environment: str = "test"
     app: str | None = None
     claim_timeout_s: float = 300

@@ -29,6 +29,16 @@ class _Head(msgspec.Struct):
     changes: list[str] = []
 
 
+class Noted(msgspec.Struct, frozen=True):
+    """An event of a work that is not committed yet."""
+
+    id: str
+    type: str
+    facts: dict[str, Any]
+    customer: Customer | None
+    sequence: int | None
+
+
 def lock_customers(work: Work, owners: Iterable[Customer]) -> None:
     """Locks the rows, made where absent, in one fixed order. Ask for all at once: locks taken later may deadlock."""
     heads = _heads(work)
@@ -106,6 +116,11 @@ def command(work: Work, kind: str, subject: str, arguments: dict[str, Any]) -> N
     )
 
 
+def recorded_in(work: Work) -> list[Noted]:
+    """What this work has recorded so far, in order; for those who act on it before the commit."""
+    return list(work.notes.get("outbox.recorded", ()))
+
+
 def changed_customers(work: Work) -> list[str]:
     """Whom this work changed, as their keys."""
     heads: dict[Customer, _Head] = work.notes.get("outbox.heads", {})
@@ -138,6 +153,7 @@ def _close_heads(work: Work) -> None:
 def _insert(
     work: Work, event_id: str, event_type: str, facts: dict[str, Any], customer: Customer | None, sequence: int | None
 ) -> None:
+    work.notes.setdefault("outbox.recorded", []).append(Noted(event_id, event_type, facts, customer, sequence))
     work.execute(
         events.insert().values(
             environment_id=work.environment_id,

@@ -11,11 +11,16 @@ from urllib.parse import quote
 
 import msgspec
 
+from paywright.engine.app import App
+from paywright.environments.model import Environment
+from paywright.kernel.model import Customer
 from paywright.kernel.settings import Settings
 from paywright.kernel.vault import derived_key
 
 PURCHASE_LIFE_MS = 24 * 3_600_000
 ACCOUNT_LIFE_MS = 3_600_000
+ACCOUNT_BY_MAIL_LIFE_MS = 7 * 86_400_000
+"""An e-mail is read days later, and by the one it was sent to."""
 TOKEN_LENGTH_MAX = 4096
 
 Purpose = Literal["purchase", "account"]
@@ -37,6 +42,12 @@ def public_url(settings: Settings) -> str:
 
 def link(settings: Settings, purpose: Purpose, page: Pass) -> str:
     return f"{public_url(settings)}/{purpose}/{quote(sign(settings, purpose, page))}"
+
+
+def account_link(app: App, environment: Environment, customer: Customer) -> str:
+    """The customer's own page, for an e-mail to them."""
+    page = Pass(environment.id, customer.key, app.wall() + ACCOUNT_BY_MAIL_LIFE_MS)
+    return link(app.settings, "account", page)
 
 
 def sign(settings: Settings, purpose: Purpose, page: Pass) -> str:
