@@ -42,7 +42,8 @@ def life(account: Account, owned_product_id: str, key: str) -> int:
     if item is None or item.has_ended:
         return account.at
     if key.startswith("repeat:"):
-        return min(item.runs_out(int(key.rpartition(":")[2])), item.ends_at)
+        replaced_at = NEVER if item.repeat is None else item.boundary(int(key.rpartition(":")[2]) + 1)
+        return min(replaced_at, item.ends_at)
     return item.ends_at
 
 
