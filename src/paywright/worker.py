@@ -37,17 +37,16 @@ from paywright.outbox.actions import lock_customers
 from paywright.ownership import actions as ownership
 from paywright.ownership.queries import customers_with_due_ends
 from paywright.pages.links import account_link
+from paywright.payments import refunding
 from paywright.payments.actions import refund_in_full
+from paywright.payments.queries import unanswered_refunds
+from paywright.payments.returns import CANCEL_AT_PERIOD_END
 from paywright.storage import idempotency
 from paywright.storage.database import DatabaseUnavailable
 from paywright.stripe.background import background
 from paywright.stripe.gateway import StripeBusy, StripeRefused, StripeUnknown
 from paywright.subscriptions import actions as subscriptions
-from paywright.pages.links import account_link
-from paywright.payments import refunding
 from paywright.subscriptions import changes, policy
-from paywright.payments.queries import unanswered_refunds
-from paywright.payments.returns import CANCEL_AT_PERIOD_END
 from paywright.webhooks import actions as webhooks
 from paywright.webhooks.door import Door
 from paywright.webhooks.tables import stripe_events
@@ -71,6 +70,9 @@ COMMANDS: dict[str, Callable[[App, Environment, dict[str, str]], object]] = {
     ownership.CANCEL_SUBSCRIPTION: lambda app, environment, named: changes.cancel_at_stripe(
         app, environment, named["subscription_id"]
     ),
+    CANCEL_AT_PERIOD_END: lambda app, environment, named: changes.cancel_at_period_end_at_stripe(
+        app, environment, named["subscription_id"]
+    ),
     subscriptions.REFUND_PAYMENT: lambda app, environment, named: refund_in_full(
         app, environment, named["payment_intent_id"]
     ),
@@ -78,9 +80,6 @@ COMMANDS: dict[str, Callable[[App, Environment, dict[str, str]], object]] = {
 }
 
 
-    CANCEL_AT_PERIOD_END: lambda app, environment, named: changes.cancel_at_period_end_at_stripe(
-        app, environment, named["subscription_id"]
-    ),
 class Job(msgspec.Struct, frozen=True):
     """
     `run` answers how much it did; as long as that is more than nothing it runs again at once. `every_s`: how long it may rest otherwise.
@@ -167,6 +166,11 @@ def recover_changes(app: App, environment: Environment) -> int:
     return len(unanswered)
 
 
+def recover_refunds(app: App, environment: Environment) -> int:
+    """Refunds whose answer from Stripe never reached us."""
+    return refunding.recover(app, environment, attempted_before=wall_ms() - int(app.settings.recovery_after_s * 1000))
+
+
 def settle_customers(app: App, environment: Environment) -> int:
     """Known ends, repeats and expiries that are due: reads are right without it, this makes the events come on time."""
     now = app.now(environment.id)
@@ -174,11 +178,6 @@ def settle_customers(app: App, environment: Environment) -> int:
         ending = customers_with_due_ends(connection, environment.id, now)
         due = customers_due(connection, environment.id, now, limit=100)
     for customer in sorted({*ending, *due}):
-def recover_refunds(app: App, environment: Environment) -> int:
-    """Refunds whose answer from Stripe never reached us."""
-    return refunding.recover(app, environment, attempted_before=wall_ms() - int(app.settings.recovery_after_s * 1000))
-
-
         with app.work(environment.id) as work:
             lock_customers(work, [customer])
             ownership.settle(work, environment, customer)
@@ -224,6 +223,7 @@ JOBS: tuple[Job, ...] = (
     Job("expiry warnings", warn_of_expiries, 10),
     Job("checkout recovery", recover_checkouts, 10),
     Job("subscription changes", recover_changes, 10),
+    Job("refund recovery", recover_refunds, 10),
     Job("access policy", policy.apply_due, 10),
     Job("old letters", forget_old_letters, 3600),
     Job("old idempotency keys", forget_old_keys, 3600),
@@ -238,13 +238,13 @@ def waiting(app: App, environment: Environment) -> dict[str, int]:
             "commands": commands.count_due(connection, environment.id),
             "letters": letters.count_untried(connection, environment.id),
             "ends": len(customers_with_due_ends(connection, environment.id, now)),
+            "refunds": len(unanswered_refunds(connection, environment.id, attempted_before=wall_ms() + 1)),
             "balances": len(customers_due(connection, environment.id, now, limit=100)),
         }
     counted["events"] = int(has_news(app, environment))
     # What is asked of Stripe at this moment counts too, or a test would look too early.
     counted["subscription_changes"] = len(changes.unanswered(app, environment, attempted_before=wall_ms() + 1))
     counted["stripe_events"] = int(not webhooks.settled(app, environment.id))
-    Job("refund recovery", recover_refunds, 10),
     return {name: number for name, number in counted.items() if number}
 
 
@@ -262,7 +262,6 @@ class Worker:
         self._loop = threading.Thread(target=self._run, name="paywright-worker", daemon=True)
 
     def start(self) -> "Worker":
-            "refunds": len(unanswered_refunds(connection, environment.id, attempted_before=wall_ms() + 1)),
         self._loop.start()
         return self
 

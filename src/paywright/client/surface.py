@@ -132,6 +132,26 @@ class Surface:
         """One payment."""
         return self._call("GET", f"/v1/payments/{segment(payment_id)}", model.Payment)
 
+    def refund_payment(
+        self,
+        payment_id: str,
+        *,
+        amount: int | None = None,
+        reason: str | None = None,
+        end: Literal["now", "period_end", "none"] | None = None,
+        take_back: Literal["unspent", "all", "none"] | None = None,
+        idempotency_key: str | None = None,
+    ) -> model.Refund:
+        """
+        Returns `amount` minor units of a payment, all that is left by default. `RuleBroken` `refund_too_large` when that is less.
+
+        `end` and `take_back` say what becomes of what it bought; by default a refund of everything takes unspent units back and ends the
+        purchase, and a lesser one does nothing. Repeated by itself under one key, so it is safe to retry.
+        """
+        body = {"amount": amount, "reason": reason, "end": end, "take_back": take_back}
+        path, key = f"/v1/payments/{segment(payment_id)}/refunds", idempotency_key or secrets.token_urlsafe(16)
+        return self._call("POST", path, model.Refund, body=without_none(body), idempotency_key=key)
+
     def list_subscriptions(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[dict[str, Any]]:
         """Subscriptions at Stripe, newest first."""
         return self._call(
@@ -162,26 +182,6 @@ class Surface:
             "type": type,
             "customer_type": None if customer is None else customer.type,
             "customer_id": None if customer is None else customer.id,
-    def refund_payment(
-        self,
-        payment_id: str,
-        *,
-        amount: int | None = None,
-        reason: str | None = None,
-        end: Literal["now", "period_end", "none"] | None = None,
-        take_back: Literal["unspent", "all", "none"] | None = None,
-        idempotency_key: str | None = None,
-    ) -> model.Refund:
-        """
-        Returns `amount` minor units of a payment, all that is left by default. `RuleBroken` `refund_too_large` when that is less.
-
-        `end` and `take_back` say what becomes of what it bought; by default a refund of everything takes unspent units back and ends the
-        purchase, and a lesser one does nothing. Repeated by itself under one key, so it is safe to retry.
-        """
-        body = {"amount": amount, "reason": reason, "end": end, "take_back": take_back}
-        path, key = f"/v1/payments/{segment(payment_id)}/refunds", idempotency_key or secrets.token_urlsafe(16)
-        return self._call("POST", path, model.Refund, body=without_none(body), idempotency_key=key)
-
             "limit": limit,
             "cursor": cursor,
         }
