@@ -35,6 +35,7 @@ from paywright.ledger.warning import customers_expiring, warn_of_expiry
 from paywright.outbox import commands, letters
 from paywright.outbox.actions import lock_customers
 from paywright.ownership import actions as ownership
+from paywright.ownership import migrations
 from paywright.ownership.queries import customers_with_due_ends
 from paywright.pages.links import account_link
 from paywright.payments import refunding
@@ -220,6 +221,7 @@ JOBS: tuple[Job, ...] = (
     Job("hooks", send_due, 1, wakes=True, at_once=2),
     Job("letters", send_letters, 1, wakes=True),
     Job("settling", settle_customers, 1),
+    Job("owner migrations", migrations.advance_running, 1, wakes=True),
     Job("expiry warnings", warn_of_expiries, 10),
     Job("checkout recovery", recover_checkouts, 10),
     Job("subscription changes", recover_changes, 10),

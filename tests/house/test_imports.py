@@ -42,6 +42,8 @@ PURE = {
     "paywright.ledger.laying": 1,
     "paywright.ledger.moving": 1,
     "paywright.ledger.present": 1,
+    "paywright.ledger.terms": 1,
+    "paywright.ownership.migration_rules": 1,
     "paywright.ownership.present": 1,
     "paywright.ownership.succession": 1,
     "paywright.subscriptions.switch_rules": 1,

@@ -20,6 +20,7 @@ from paywright.api import (
     holds,
     hooks,
     items,
+    migrating,
     money,
     owning,
     parsing,
@@ -47,6 +48,7 @@ from paywright.client import model, paying
 
 Page = model.Page
 C = "/v1/customers/{customer_type}/{customer_id}"
+PRODUCT = "/v1/products/{product_id}"
 OWNED = f"{C}/products/{{product_id}}"
 ITEM = f"{C}/items/{{item_id}}"
 SESSION = "/v1/checkout-sessions/{checkout_session_id}"
@@ -61,6 +63,10 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/catalog", catalog.read_catalog, SECRET_READS),
     Route("PUT", "/v1/catalog", catalog.put_catalog, SECRET_CATALOG, body=Any, shows=model.CatalogApplied),
     Route("POST", "/v1/catalog/diff", catalog.diff_catalog, SECRET_CATALOG, body=Any, shows=model.CatalogApplied),
+    Route("POST", f"{PRODUCT}/migrations", migrating.migrate_owners, SECRET_CATALOG, body=migrating.MigrationWanted, shows=model.OwnerMigration,
+          once="work", answers="201"),
+    Route("GET", f"{PRODUCT}/migrations", migrating.list_owner_migrations, SECRET_READS, query=parsing.Listing, shows=Page[model.OwnerMigration]),
+    Route("GET", f"{PRODUCT}/migrations/{{migration_id}}", migrating.read_owner_migration, SECRET_READS, shows=model.OwnerMigration),
     # A customer: what they own and have.
     Route("GET", C, customers.read_state, TOKEN_READS, shows=model.CustomerState),
     Route("GET", f"{C}/products", owning.list_owned_products, TOKEN_READS, shows=Page[model.OwnedProduct]),

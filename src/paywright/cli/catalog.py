@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 import msgspec
 
+from paywright.cli.migrate_owners import migrate_owners
 from paywright.cli.options import fail, opened, read_settings, refuse, shared, show
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 def group() -> None:
     """What is sold, as a file: check it, compare it, apply it, bring it back."""
 
+
+group.add_command(migrate_owners)
 
 FILE = click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
 

@@ -10,6 +10,8 @@ from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
+from paywright.client.migrations import OwnerFilter as OwnerFilter
+from paywright.client.migrations import OwnerMigration as OwnerMigration
 from paywright.client.switches import SwitchQuote as SwitchQuote
 from paywright.kernel.model import Customer, CustomerType, Money
 

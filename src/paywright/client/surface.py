@@ -68,6 +68,36 @@ class Surface:
         """What `put_catalog` would change. Nothing is written."""
         return self._call("POST", "/v1/catalog/diff", model.CatalogApplied, body=catalog)
 
+    def migrate_owners(
+        self,
+        product_id: str,
+        *,
+        from_version: str | None = None,
+        filter: model.OwnerFilter | None = None,
+        dry_run: bool = True,
+        idempotency_key: str | None = None,
+    ) -> model.OwnerMigration:
+        """
+        Owners get the product as it is in the catalog now: included items move, prices do not. A dry run unless you say otherwise.
+
+        The worker goes through them; `get_owner_migration` says how far it is. `Conflict` while another one of this product runs.
+        """
+        body = {"from_version": from_version, "filter": filter or model.OwnerFilter(), "dry_run": dry_run}
+        path = f"/v1/products/{segment(product_id)}/migrations"
+        return self._call("POST", path, model.OwnerMigration, body=without_none(body), idempotency_key=idempotency_key)
+
+    def list_owner_migrations(
+        self, product_id: str, *, limit: int | None = None, cursor: str | None = None
+    ) -> model.Page[model.OwnerMigration]:
+        """Migrations of a product's owners, newest first."""
+        path, query = f"/v1/products/{segment(product_id)}/migrations", {"limit": limit, "cursor": cursor}
+        return self._call("GET", path, model.Page[model.OwnerMigration], query=query)
+
+    def get_owner_migration(self, product_id: str, migration_id: str) -> model.OwnerMigration:
+        """How far a migration has come."""
+        path = f"/v1/products/{segment(product_id)}/migrations/{segment(migration_id)}"
+        return self._call("GET", path, model.OwnerMigration)
+
     def create_guest_checkout_session(
         self,
         line_items: Sequence[dict[str, Any]],

@@ -106,7 +106,9 @@ def explain_item(
     account = ledger_queries.account_of_customer(
         connection, environment.id, customer, item_id, now, included=included_by_default
     )
-    resets_at = min((each.next_repeat_at for each in account.included if each.is_repeating), default=NEVER)
+    resets_at = min(
+        (each.next_repeat_at for each in account.included if each.is_repeating and each.quantity), default=NEVER
+    )
     allowed = state.quantity >= quantity
     catalog = catalog_queries.current(connection, environment.id)
     giving = {product_id for product_id, product in catalog.products.items() if item_id in product.included_items}

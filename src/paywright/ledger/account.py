@@ -62,7 +62,7 @@ class Included(msgspec.Struct):
     An included item of one owned product. Repeat n is at `anchor + n × repeat`, while it lives and is not paused.
 
     `next_repeat` 0: planned, its first units come at `starts_at`. From `later_at` on a turn gives `later_quantity`. `pauses_at` is the known
-    instant at which access will be lost.
+    instant at which access will be lost. `turns_before`: turns are numbered without a gap when the period changes, so that no number comes twice.
     """
 
     owned_product_id: str
@@ -79,14 +79,24 @@ class Included(msgspec.Struct):
     later_quantity: int = 0
     later_at: int = NEVER
     pauses_at: int = NEVER
+    turns_before: int = 0
 
     @property
     def is_repeating(self) -> bool:
         return not self.is_paused and not self.has_ended and self.next_repeat_at < min(self.ends_at, self.pauses_at)
 
+    @property
+    def has_turns(self) -> bool:
+        """It repeats, or did so before its terms changed."""
+        return self.repeat is not None or self.next_repeat > 1
+
     def boundary(self, n: int) -> int:
         assert self.repeat is not None
-        return boundary(self.anchor, self.repeat, n)
+        return boundary(self.anchor, self.repeat, n - self.turns_before)
+
+    def runs_out(self, n: int) -> int:
+        """When what turn n gave is replaced; never by itself, if it does not repeat any more."""
+        return NEVER if self.repeat is None else self.boundary(n + 1)
 
     def key_of_turn(self, n: int) -> tuple[str, int]:
         """The key of the units given at turn n (0 is the start), and when it is due."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from paywright.kernel.model import Customer
 from paywright.kernel.periods import Period
-from paywright.ledger import rules
+from paywright.ledger import rules, terms
 from paywright.ledger.account import Account, Fact, Included, OpenHold
 from paywright.ledger.model import NEVER, Expires
 from paywright.ledger.store import finish, has_entry, items_of_product, open_account, save
@@ -63,6 +63,45 @@ def change_included(
     facts = rules.change(account, item, quantity, source)
     opened.facts += facts
     save(work, opened, actor=actor, noted=facts)
+
+
+def move_included(
+    work: Work,
+    customer: Customer,
+    owned_product_id: str,
+    item_id: str,
+    quantity: int,
+    *,
+    repeat: Period | None,
+    expires: Expires,
+    source: str,
+    actor: str | None = None,
+) -> None:
+    """
+    The purchase includes this item under other terms from now on: repeats use them, what is given once is topped up, what was given stays.
+
+    One that was left out before (`leave_out_included`) is given anew. Nothing happens when the purchase never included it.
+    """
+
+    def go_on(account: Account) -> list[Fact]:
+        for item in account.included:
+            if item.owned_product_id == owned_product_id:
+                return terms.go_on(account, item, quantity, repeat=repeat, expires=expires, source=source)
+        return []
+
+    _on_each_item(work, customer, owned_product_id, go_on, actor=actor, only=item_id)
+
+
+def leave_out_included(work: Work, customer: Customer, owned_product_id: str, item_id: str) -> None:
+    """The purchase gives no more of this item; what it gave stays as it was given. `end_included` still ends that."""
+
+    def leave_out(account: Account) -> list[Fact]:
+        for item in account.included:
+            if item.owned_product_id == owned_product_id:
+                terms.leave_out(item)
+        return []
+
+    _on_each_item(work, customer, owned_product_id, leave_out, only=item_id)
 
 
 def plan_included(

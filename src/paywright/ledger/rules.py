@@ -294,9 +294,9 @@ def set_end(account: Account, owned_product_id: str, ends_at: int) -> None:
                 continue
             if grant.key.startswith("end:"):
                 grant.due = ends_at
-            elif grant.key.startswith("repeat:") and item.repeat is not None:
+            elif grant.key.startswith("repeat:") and item.has_turns:
                 turn = int(grant.key.rpartition(":")[2])
-                grant.due = min(item.boundary(turn + 1), ends_at)
+                grant.due = min(item.runs_out(turn), ends_at)
 
 
 def end(account: Account, owned_product_id: str, at: int) -> list[Fact]:

@@ -64,6 +64,7 @@ _INCLUDED = (
     included_items.c.later_quantity,
     included_items.c.later_at,
     included_items.c.pauses_at,
+    included_items.c.turns_before,
 )
 
 
@@ -157,6 +158,7 @@ def _included(row: Any) -> Included:
         later_quantity=row.later_quantity,
         later_at=row.later_at,
         pauses_at=row.pauses_at,
+        turns_before=row.turns_before,
     )
 
 

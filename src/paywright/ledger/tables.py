@@ -149,6 +149,9 @@ included_items = Table(
     Column(
         "pauses_at", Instant, nullable=False, server_default=_NEVER, comment="when access is lost, if that is known"
     ),
+    Column(
+        "turns_before", Integer, nullable=False, server_default="0", comment="turn n is at anchor + (n - this) periods"
+    ),
     CheckConstraint("quantity >= 0", name="quantity"),
     CheckConstraint("expires IN ('never', 'when_purchase_expires', 'when_repeated')", name="expires"),
     Index("ix_included_items_owned_product_id", "environment_id", "customer", "owned_product_id"),

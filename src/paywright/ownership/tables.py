@@ -11,6 +11,7 @@ from paywright.storage.schema import (
     Flag,
     Ident,
     Instant,
+    JsonText,
     customer_column,
     environment_column,
     metadata,
@@ -55,7 +56,7 @@ owned_products = Table(
     Column("line_index", Integer),
     CheckConstraint("quantity >= 1", name="quantity"),
     CheckConstraint("(subscription_id IS NULL) = (interval IS NULL)", name="subscription"),
-    Index("ix_owned_products_product_id", "environment_id", "product_id"),
+    Index("ix_owned_products_product_id", "environment_id", "product_id", "customer", "id"),
     Index("ix_owned_products_subscription_id", "environment_id", "subscription_id"),
     Index("uq_owned_products_line", "environment_id", "checkout_session_id", "line_index", unique=True),
     *(
@@ -67,6 +68,36 @@ owned_products = Table(
             sqlite_where=text(f"ended_at IS NULL AND {column} IS NOT NULL"),
         )
         for column in ("ends_at", "change_at", "access_until")
+    ),
+)
+
+owner_migrations = Table(
+    "owner_migrations",
+    metadata,
+    environment_column(),
+    Column("id", Ident, primary_key=True),
+    Column("product_id", Ident, nullable=False),
+    Column("version_id", Ident, nullable=False, comment="the product version its owners are migrated to"),
+    Column("filter", JsonText, nullable=False, comment="which owners, see migrations.OwnerFilter"),
+    Column("status", Ident, nullable=False, server_default="running"),
+    Column("owners", BigInteger, nullable=False, comment="how many the filter named when it was started"),
+    Column("migrated", BigInteger, nullable=False, server_default="0"),
+    Column(
+        "unchanged", BigInteger, nullable=False, server_default="0", comment="looked at, and there already or ended"
+    ),
+    Column("after_customer", Ident, nullable=False, server_default="", comment="how far it has come"),
+    Column("after_id", Ident, nullable=False, server_default=""),
+    Column("actor", Ident),
+    Column("created_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    CheckConstraint("status IN ('running', 'completed')", name="status"),
+    Index(
+        "uq_owner_migrations_running",
+        "environment_id",
+        "product_id",
+        unique=True,
+        postgresql_where=text("status = 'running'"),
+        sqlite_where=text("status = 'running'"),
     ),
 )
 
