@@ -103,7 +103,10 @@ REFUSALS: dict[str, tuple[int, str]] = {
     "session_not_open": (409, "This checkout session is {status}."),
     "claim_taken": (409, "These purchases are attached to another account."),
     "catalog_conflict": (409, "The catalog is at version {version} now. Read it, merge, and send it again."),
-    "migration_running": (409, "Owners of this product are being migrated already: {migration_id}. Let that one end first."),
+    "migration_running": (
+        409,
+        "Owners of this product are being migrated already: {migration_id}. Let that one end first.",
+    ),
     "stripe_account_changed": (409, "This key belongs to the Stripe account {new}; the environment knows {old}."),
     "not_at_stripe": (409, "The environment's provider is `{provider}`: there is no Stripe account to ask."),
     "clock_backwards": (409, "A clock only moves forward; it shows {now}."),
