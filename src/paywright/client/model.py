@@ -119,10 +119,10 @@ class OwnedProduct(msgspec.Struct, frozen=True):
     price_id: str | None = None
     product_version: str | None = None
     access: bool = True
-    metadata: dict[str, Any] = {}
-
     frozen: bool = False
     """Its payment is disputed: `access` is false until the bank has decided."""
+    metadata: dict[str, Any] = {}
+
 
 class ExpiringUnits(msgspec.Struct, frozen=True):
     quantity: int
@@ -256,8 +256,6 @@ class Payment(msgspec.Struct, frozen=True):
     paid_at: datetime | None = None
     customer: Customer | None = None
     checkout_session_id: str | None = None
-
-
     invoice_id: str | None = None
     subscription_id: str | None = None
     refundable: Money | None = None
@@ -296,6 +294,8 @@ class Dispute(msgspec.Struct, frozen=True):
     reason: str | None = None
     evidence_due_at: datetime | None = None
     created_at: datetime | None = None
+
+
 class Event(msgspec.Struct, frozen=True):
     """What Paywright tells the world. `sequence` counts without gaps per customer."""
 
@@ -342,9 +342,9 @@ class EnvironmentShown(msgspec.Struct, frozen=True):
     on_refund: dict[str, Any]
     on_dispute_lost: str
     expiring_soon_hours: int
-
-
     emails: dict[str, Any] = {}
+
+
 class ClockShown(msgspec.Struct, frozen=True):
     now: datetime
 
