@@ -26,6 +26,8 @@ from paywright.emails.writing import WRITE_LETTER
 from paywright.emails.writing import write as write_letter
 from paywright.engine.app import App, NotConnected
 from paywright.environments.model import Environment
+from paywright.healing import beats, reconcile
+from paywright.healing.reports import under_way
 from paywright.hooks.actions import fan_out, fan_out_late, has_news, send_due
 from paywright.kernel.ids import wall_ms
 from paywright.kernel.refusals import Refusal
@@ -229,6 +231,8 @@ JOBS: tuple[Job, ...] = (
     Job("access policy", policy.apply_due, 10),
     Job("old letters", forget_old_letters, 3600),
     Job("old idempotency keys", forget_old_keys, 3600),
+    Job("reconcile", reconcile.in_the_background, 5),
+    Job("sign of life", beats.beat, beats.EVERY_S),
 )
 
 
@@ -238,6 +242,7 @@ def waiting(app: App, environment: Environment) -> dict[str, int]:
     with app.database.read() as connection:
         counted = {
             "commands": commands.count_due(connection, environment.id),
+            "reconciliations": int(under_way(connection, environment.id) is not None),
             "letters": letters.count_untried(connection, environment.id),
             "ends": len(customers_with_due_ends(connection, environment.id, now)),
             "refunds": len(unanswered_refunds(connection, environment.id, attempted_before=wall_ms() + 1)),

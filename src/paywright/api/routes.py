@@ -16,6 +16,7 @@ from paywright.api import (
     events,
     gates,
     guests,
+    healing,
     health,
     holds,
     hooks,
@@ -45,6 +46,7 @@ from paywright.api.route import (
     Route,
 )
 from paywright.client import model, paying
+from paywright.healing.model import Line, Reconciliation
 
 Page = model.Page
 C = "/v1/customers/{customer_type}/{customer_id}"
@@ -156,7 +158,11 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", "/v1/keys/{key_id}", tokens.revoke_key, SECRET_ADMIN, shows=model.ApiKey),
     Route("GET", "/v1/audit", None, SECRET_ADMIN),
     Route("GET", "/v1/metrics/revenue", None, SECRET_READS),
-    Route("POST", "/v1/reconcile", None, SECRET_ADMIN),
+    Route("POST", "/v1/reconcile", healing.start_reconcile, SECRET_ADMIN, body=healing.ReconcileWanted, shows=Reconciliation, answers="202"),
+    Route("GET", "/v1/reconcile", healing.list_reconciliations, SECRET_READS, query=parsing.Listing, shows=Page[Reconciliation]),
+    Route("GET", "/v1/reconcile/{reconciliation_id}", healing.read_reconciliation, SECRET_READS, shows=Reconciliation),
+    Route("GET", "/v1/reconcile/{reconciliation_id}/lines", healing.list_reconcile_lines, SECRET_READS, query=parsing.Listing,
+          shows=Page[Line]),
     # Stripe's door, answered in front of the router, and the machine's own questions.
     Route("POST", "/webhooks/stripe/{environment}", stripe_inbox.receive, OPEN, body=Any),  # hot
     Route("GET", "/healthz", health.healthz, OPEN),

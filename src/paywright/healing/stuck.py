@@ -124,12 +124,12 @@ def _product_lines(connection: Connection, environment_id: str, items: str) -> I
 
 def _end(app: App, environment: Environment, session_id: str) -> bool:
     checkout.end_overdue(app, environment, session_id)
-    return _status(app, environment, checkout_sessions, session_id) != "open"
+    return bool(_status(app, environment, checkout_sessions, session_id) != "open")
 
 
 def _reopen(app: App, environment: Environment, session_id: str) -> bool:
     recover(app, environment, session_id)
-    return _status(app, environment, checkout_sessions, session_id) != "initialized"
+    return bool(_status(app, environment, checkout_sessions, session_id) != "initialized")
 
 
 def _replay(app: App, environment: Environment, event_id: str) -> bool:
