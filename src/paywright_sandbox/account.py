@@ -17,6 +17,8 @@ SETTINGS: Json = {
     "exhausted": "cancel",
     "finalize_delay_s": 3600,
     "upcoming_days": 7,
+    "will_be_due_days": 7,
+    "overdue_days": 1,
     "settle_s": 259_200,
     "fee_percent": "2.9",
     "fee_fixed": 30,

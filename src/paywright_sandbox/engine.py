@@ -41,12 +41,23 @@ class Engine:
 
     @contextmanager
     def work(
-        self, account: Account, *, request_id: str | None = None, idempotency_key: str | None = None
+        self,
+        account: Account,
+        *,
+        request_id: str | None = None,
+        idempotency_key: str | None = None,
+        meets_moving_clocks: bool = False,
     ) -> Iterator[Work]:
-        """A unit of work, committed on leaving. An exception undoes it, except a card error that keeps it."""
+        """
+        A unit of work, committed on leaving. An exception undoes it, except a card error that keeps it.
+
+        Test clocks on their way arrive first, unless it `meets_moving_clocks`: then it may not change what stands on one.
+        """
         with self.store.lock:
-            self.catch_up(account)
+            self.catch_up(account, moves_test_clocks=not meets_moving_clocks)
             work = self.open(account, request_id, idempotency_key)
+            if meets_moving_clocks:
+                work.moving_clocks = frozenset(self.moving_clocks(account))
             try:
                 yield work
             except ApiError as refusal:
@@ -75,8 +86,8 @@ class Engine:
         self.store.commit(work)
         self.deliveries.enqueue(work.account, work.deliveries)
 
-    def catch_up(self, account: Account) -> None:
-        """Runs what the account's clock has reached."""
+    def catch_up(self, account: Account, *, moves_test_clocks: bool = True) -> None:
+        """Runs what the account's clock has reached, and what lies on the way of its test clocks."""
         if account.id in self.advancing or account.clock.held_at is not None:
             return
         until = account.clock.now()
@@ -85,7 +96,7 @@ class Engine:
                 continue
         finally:
             account.clock.held_at = None
-        for id in self.moving_clocks(account):
+        for id in self.moving_clocks(account) if moves_test_clocks else ():
             self.move_test_clock(account, id)
 
     def moving_clocks(self, account: Account) -> list[str]:

@@ -24,6 +24,7 @@ PREFIX = {
     "invoiceitem": "ii",
     "item": "li",
     "line_item": "il",
+    "mandate": "mandate",
     "payment_intent": "pi",
     "payment_method": "pm",
     "payout": "po",

@@ -98,7 +98,10 @@ def performed(engine: Engine, call: Call) -> WebAnswer:
     parameters = decode(route.key, tree) if route.fields is None else decode_fields(route.fields, tree)
     routing.refuse_what_is_not_acted_on(route.acts_on, parameters)
     try:
-        with engine.work(call.account, request_id=call.request_id, idempotency_key=call.key) as work:
+        is_strict = call.request.method != "GET" and call.account.settings["variant"].get("U14", "a") == "a"
+        with engine.work(
+            call.account, request_id=call.request_id, idempotency_key=call.key, meets_moving_clocks=is_strict
+        ) as work:
             if seen_by:
                 seen_by.check(work, route.key, path_arguments)
             result = route.act(work, parameters, **path_arguments)

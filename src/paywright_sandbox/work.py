@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from .account import Account, Delivery, Due, LoggedEvent, copied
-from .errors import Json, no_such
+from .errors import ApiError, Json, no_such
 from .params.catalogue import API_VERSION
 
 WORDS = {"checkout.session": "checkout session", "test_helpers.test_clock": "test clock"}
@@ -33,6 +33,8 @@ class Work:
         self.request_id = request_id
         self.idempotency_key = idempotency_key
         self.platform = platform
+        self.moving_clocks: frozenset[str] = frozenset()
+        """Test clocks that are advancing, where this work may not change what stands on them."""
         self.origin = origin
         """Begins the address of a page: `f"{work.origin}/c/pay/{id}"`."""
         self.held: dict[str, Json] = {}
@@ -106,6 +108,13 @@ class Work:
         return self.account.ids.new(kind, length)
 
     def save(self, thing: Json) -> Json:
+        if self.moving_clocks and (thing.get("test_clock") or self.clock_of(customer_of(thing))) in self.moving_clocks:
+            raise ApiError(
+                409,
+                "Test clock advancement underway - cannot perform modifications.",
+                code="lock_timeout",
+                should_retry=True,
+            )
         self.held[thing["id"]] = thing
         self.saved[thing["id"]] = thing
         self.removed.pop(thing["id"], None)

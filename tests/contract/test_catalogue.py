@@ -14,6 +14,7 @@ from tests.contract.sdk_schemas import error_codes, event_types
 
 PACKAGE = Path(paywright_sandbox.__file__).parent
 OURS_ALONE = {
+    "GET /v2/core/events/{id}",
     "GET /v1/payment_pages/{session}",
     "POST /v1/confirmation_tokens",
     "POST /v1/payment_pages/{session}/confirm",

@@ -130,8 +130,19 @@ def test_manual_capture_of_a_part(v1: Any, shop: Shop) -> None:
     assert shop.events()[2:] == [
         "payment_intent.amount_capturable_updated",
         "charge.captured",
+        "refund.created",
         "payment_intent.succeeded",
     ]
+    charge = v1.charges.retrieve(held.latest_charge, {"expand": ["refunds"]})
+    assert (charge.amount_captured, charge.amount_refunded, charge.refunded) == (700, 300, False)
+    (released,) = charge.refunds.data
+    assert (released.amount, released.status, released.balance_transaction) == (300, "succeeded", None)
+    assert sum(found.amount for found in v1.balance_transactions.list().data) == 700
+    with pytest.raises(stripe.InvalidRequestError, match="greater than unrefunded"):
+        v1.refunds.create({"charge": charge.id, "amount": 701})
+    v1.refunds.create({"charge": charge.id})
+    assert v1.charges.retrieve(charge.id).refunded is True
+    shop.control("POST", f"refunds/{released.id}/settle", {"outcome": "fail"}, status=400)
 
 
 def test_what_is_not_captured_in_seven_days_lapses(v1: Any, shop: Shop) -> None:

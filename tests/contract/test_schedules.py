@@ -54,6 +54,7 @@ def test_sequence_7b_a_switch_at_the_end_of_the_period(desk: Desk, switch: str, 
     log = desk.during()
     desk.shop.advance("31d")
     assert [name for name in log.types() if name.startswith("subscription_schedule")] == [
+        "subscription_schedule.expiring",
         *ends,
         "subscription_schedule.released",
     ]

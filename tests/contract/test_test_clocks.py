@@ -34,6 +34,7 @@ def test_its_customers_live_in_its_time(v1: Any, shop: Shop) -> None:
     customer = v1.customers.create({"test_clock": clock})
     assert (customer.created, customer.test_clock) == (START, clock)
     v1.test_helpers.test_clocks.advance(clock, {"frozen_time": START + 500})
+    assert arrived(v1, clock).frozen_time == START + 500
     v1.customers.update(customer.id, {"name": "Ann"})
     assert shop.event_objects()[-1]["created"] == START + 500
     assert [found.id for found in v1.customers.list({"test_clock": clock}).data] == [customer.id]
@@ -60,3 +61,42 @@ def test_an_unknown_clock(v1: Any) -> None:
     with pytest.raises(stripe.InvalidRequestError) as refusal:
         v1.customers.create({"test_clock": "clock_nobody"})
     assert (refusal.value.code, refusal.value.param) == ("resource_missing", "test_clock")
+
+
+def test_U14_nothing_on_a_clock_changes_while_it_advances(v1: Any, shop: Shop) -> None:
+    clock = v1.test_helpers.test_clocks.create({"frozen_time": START}).id
+    customer, other = v1.customers.create({"test_clock": clock}).id, v1.customers.create().id
+    v1.test_helpers.test_clocks.advance(clock, {"frozen_time": START + 500})
+    with pytest.raises(stripe.APIError) as refusal:
+        v1.customers.update(customer, {"name": "Ann"})
+    said: Any = refusal.value.json_body
+    assert (refusal.value.http_status, said["error"]["code"]) == (409, "lock_timeout")
+    v1.customers.update(other, {"name": "Bo"})
+    assert arrived(v1, clock).status == "ready"
+    assert v1.customers.update(customer, {"name": "Ann"}).name == "Ann"
+
+
+def test_U14_or_the_write_waits(v1: Any, shop: Shop) -> None:
+    shop.control("PATCH", "settings", {"variant": {"U14": "b"}})
+    clock = v1.test_helpers.test_clocks.create({"frozen_time": START}).id
+    customer = v1.customers.create({"test_clock": clock}).id
+    v1.test_helpers.test_clocks.advance(clock, {"frozen_time": START + 500})
+    v1.customers.update(customer, {"name": "Ann"})
+    assert shop.event_objects()[-1]["created"] == START + 500
+
+
+def test_a_clock_is_made_for_a_customer_who_is_there(v1: Any, shop: Shop) -> None:
+    customer = v1.customers.create({"name": "Ann"}).id
+    clock = v1.test_helpers.test_clocks.create({"frozen_time": START, "customer": customer}).id
+    assert v1.customers.retrieve(customer).test_clock == clock
+    assert shop.events()[-2:] == ["customer.updated", "test_helpers.test_clock.created"]
+    with pytest.raises(stripe.InvalidRequestError, match="already"):
+        v1.test_helpers.test_clocks.create({"frozen_time": START, "customer": customer})
+
+
+def test_a_customer_who_was_billed_keeps_the_clock(v1: Any) -> None:
+    customer = v1.customers.create().id
+    v1.invoices.create({"customer": customer})
+    with pytest.raises(stripe.InvalidRequestError) as refusal:
+        v1.test_helpers.test_clocks.create({"frozen_time": START, "customer": customer})
+    assert (refusal.value.code, refusal.value.param) == ("sandbox_not_implemented", "customer")

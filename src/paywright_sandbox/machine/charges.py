@@ -5,7 +5,7 @@ from ..errors import Json
 from ..objects import charges as objects
 from ..objects.payment_intents import last_error, plain_error
 from ..work import Work, public
-from . import balance
+from . import balance, mandates
 from .payment_methods import bind
 
 
@@ -20,6 +20,10 @@ def begin(work: Work, intent: Json, method: Json) -> Json:
     made = objects.charge(work.new_id("charge"), time_of(work, intent), intent, method)
     if method["type"] != "card":
         made["id"] = f"py_{made['id'].removeprefix('ch_')}"
+        given = intent.get("_mandate_data")
+        made["payment_method_details"][method["type"]]["mandate"] = mandates.granted(
+            work, method, given, made["created"]
+        )
     made["_outcome"] = method["_outcome"]
     intent["latest_charge"] = made["id"]
     return work.save(made)

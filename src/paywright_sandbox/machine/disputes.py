@@ -61,7 +61,7 @@ def open_dispute(
     if reason not in REASONS:
         raise invalid(f"Invalid reason: must be one of {', '.join(sorted(REASONS))}", param="reason")
     now = work.now_of(charge["customer"])
-    left = charge["amount_captured"] - charge["amount_refunded"]
+    left = charge["amount"] - charge["amount_refunded"]
     disputed = left if amount is None else amount
     if not 1 <= disputed <= charge["amount_captured"]:
         raise invalid(f"The amount must be 1 to {charge['amount_captured']}.", param="amount")

@@ -11,7 +11,7 @@ ACTS: dict[str, DueAct] = {}
 KINDS = frozenset(
     "invoice_upcoming trial_will_end trial_end period_end finalize retry give_up incomplete_expire pending_update_expire "
     "cancel_at schedule_phase resume_collection session_expire capture_expire settle refund_settle dispute_open dispute_due "
-    "payout funds_available".split()
+    "payout funds_available schedule_expiring will_be_due payment_due overdue".split()
 )
 
 

@@ -13,6 +13,7 @@ from ..errors import Json, invalid
 from ..objects.customers import deleted
 from ..objects.invoices import invoice, subscription_parent
 from ..work import Work
+from . import invoice_notices
 from .balances import move
 from .invoice_totals import due_and_balance, put_totals
 
@@ -133,6 +134,7 @@ def finalize(work: Work, made: Json) -> None:
     _, made["ending_balance"] = due_and_balance(made["total"], owner["balance"], made["currency"])
     work.unschedule(made["id"], "finalize")
     work.save(made)
+    invoice_notices.plan(work, made)
     work.emit("invoice.finalized", made)
     settle_balance(work, made)
     if made["amount_due"] == 0:

@@ -20,6 +20,7 @@ from . import charges, payment_methods
 from .attempts import How, attempt, check_method, finish, refusal_of, succeed, unexpected_state
 from .charges import time_of
 from .due import due
+from .refunds import release
 
 TYPES_BY_CURRENCY = {"usd": ["card", "us_bank_account"], "eur": ["card", "sepa_debit"]}
 CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
@@ -52,7 +53,7 @@ def create(work: Work, parameters: Json, *, owner: str | None = None) -> Json:
     return intent
 
 
-CONFIRM_NAMES = ("off_session", "error_on_requires_action", "return_url", "confirmation_token")
+CONFIRM_NAMES = ("off_session", "error_on_requires_action", "return_url", "confirmation_token", "mandate_data")
 TEXTS = ("description", "receipt_email", "statement_descriptor", "statement_descriptor_suffix", "transfer_group")
 
 
@@ -132,6 +133,8 @@ def confirm(work: Work, id: str, parameters: Json) -> Json:
         raise unexpected_state(intent, "confirmed")
     parameters = unfolded(work, intent, parameters)
     apply(work, intent, parameters)
+    if parameters.get("mandate_data"):
+        intent["_mandate_data"] = parameters["mandate_data"]
     method = work.get("payment_method", intent["payment_method"])
     if method is None:
         raise ApiError(
@@ -152,7 +155,7 @@ def confirm(work: Work, id: str, parameters: Json) -> Json:
 
 
 def capture(work: Work, id: str, parameters: Json) -> Json:
-    """All or less, once; the rest is let go."""
+    """All or less, once; the rest is let go, as a refund that moves no money."""
     intent = work.require("payment_intent", id, "intent")
     if intent["status"] != "requires_capture":
         raise unexpected_state(intent, "captured")
@@ -172,6 +175,8 @@ def capture(work: Work, id: str, parameters: Json) -> Json:
     work.unschedule(intent["id"], "capture_expire")
     work.save(charge)
     work.emit("charge.captured", charge, created=time_of(work, intent))
+    if amount < held:
+        release(work, charge, held - amount)
     succeed(work, intent, charge, is_late=False)
     return intent
 
@@ -187,8 +192,8 @@ def cancel(work: Work, id: str, reason: str | None = None) -> Json:
 def close(work: Work, intent: Json, reason: str | None, charge_event: str) -> None:
     if intent["status"] == "requires_capture":
         charge = work.require("charge", intent["latest_charge"])
-        charge.update(refunded=True, amount_refunded=charge["amount"])
-        work.save(charge)
+        charge["refunded"] = True
+        release(work, charge, charge["amount"])
         work.emit(charge_event, charge, created=time_of(work, intent))
     work.unschedule(intent["id"])
     intent.update(

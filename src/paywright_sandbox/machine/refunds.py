@@ -40,6 +40,17 @@ def create(work: Work, parameters: Json) -> Json:
     return made
 
 
+def release(work: Work, charge: Json, amount: int) -> None:
+    """The refund of what was authorised and not captured: no money moved, so the balance does not either."""
+    made = refund(work.new_id("refund"), work.now_of(charge["customer"]), amount=amount, charge=charge)
+    made["_released"] = True
+    charge["amount_refunded"] += amount
+    charge["_released"] = amount
+    work.save(charge)
+    work.save(made)
+    work.emit("refund.created", made)
+
+
 def refunded_charge(work: Work, parameters: Json) -> Json:
     if parameters.get("charge") and parameters.get("payment_intent"):
         raise invalid(
@@ -66,7 +77,9 @@ def committed(work: Work, charge: Json) -> int:
     return sum(
         found["amount"]
         for found in work.newest_first("refund")
-        if found["charge"] == charge["id"] and found["status"] in ("succeeded", "pending", "requires_action")
+        if found["charge"] == charge["id"]
+        and found["status"] in ("succeeded", "pending", "requires_action")
+        and not found.get("_released")
     )
 
 
@@ -107,7 +120,7 @@ def count(work: Work, charge: Json, amount: int) -> None:
     """Into the charge; `refunded` only when everything went back. A negative amount is one that came back to us."""
     before = copied(charge)
     charge["amount_refunded"] += amount
-    charge["refunded"] = charge["amount_refunded"] >= charge["amount_captured"]
+    charge["refunded"] = charge["amount_refunded"] >= charge["amount"]
     work.save(charge)
     work.emit_updated("charge.refunded" if amount > 0 else "charge.updated", charge, before)
     disputes.charge_was_refunded(work, charge)
@@ -123,9 +136,8 @@ def settle_when_due(work: Work, act: Due) -> None:
 
 def settle(work: Work, found: Json, *, succeeds: bool) -> None:
     """What came of a pending refund; or a succeeded one fails after all, and the money returns to the balance."""
-    if found["status"] not in ("pending", "requires_action", "succeeded") or (
-        succeeds and found["status"] == "succeeded"
-    ):
+    is_open = found["status"] in ("pending", "requires_action", "succeeded") and not found.get("_released")
+    if not is_open or (succeeds and found["status"] == "succeeded"):
         raise invalid(f"This refund is {found['status']}.", code="status_transition_invalid")
     work.unschedule(found["id"], "refund_settle")
     before, charge = copied(found), work.require("charge", found["charge"])

@@ -19,6 +19,7 @@ from .subscription_status import ON_END, end
 from .subscriptions import create as create_subscription
 
 KIND = "subscription_schedule"
+EXPIRY_NOTICE_S = 7 * 86_400
 OVER = ("completed", "released", "canceled")
 
 
@@ -114,10 +115,13 @@ def begin(work: Work, made: Json) -> None:
 
 
 def plan(work: Work, made: Json) -> None:
-    """The next change of phase is the only act due."""
+    """The next change of phase, and word of the end a week before it."""
     work.unschedule(made["id"])
     if made["status"] in OVER:
         return
+    notice = made["phases"][-1]["end_date"] - EXPIRY_NOTICE_S
+    if notice > work.now_of(made["customer"]):
+        work.schedule(notice, "schedule_expiring", made["id"], clock=made["test_clock"])
     when = made["phases"][0]["start_date"] if made["status"] == "not_started" else made["current_phase"]["end_date"]
     work.schedule(when, "schedule_phase", made["id"], clock=made["test_clock"])
 
@@ -172,6 +176,13 @@ def current_phase(made: Json) -> Json:
 
 
 # Time
+
+
+@due("schedule_expiring")
+def expiring(work: Work, act: Due) -> None:
+    made = work.get(KIND, act.object_id)
+    if made and made["status"] not in OVER:
+        work.emit("subscription_schedule.expiring", made)
 
 
 @due("schedule_phase")

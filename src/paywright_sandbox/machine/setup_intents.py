@@ -10,13 +10,14 @@ from ..errors import ApiError, Json, card_error, invalid
 from ..objects.payment_intents import authentication_action, last_error, plain_error
 from ..objects.setup_intents import setup_intent
 from ..work import Work, public
-from . import payment_methods
+from . import mandates, payment_methods, setup_attempts
 from .attempts import How
 from .outcomes import Outcome, tell_owner
 from .payment_intents import chosen_method
 from .tokens import unfolded
 
 CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
+CONFIRM_NAMES = ("return_url", "confirmation_token", "mandate_data")
 TYPES = ["card", "us_bank_account", "sepa_debit"]
 AUTHENTICATION_FAILED = "The latest attempt to set up the payment method has failed because authentication failed."
 
@@ -27,16 +28,15 @@ def create(work: Work, parameters: Json, *, owner: str | None = None) -> Json:
     intent["_owner"] = owner
     if parameters.get("customer"):
         work.require("customer", parameters["customer"], "customer")
-    if "return_url" in parameters and not parameters.get("confirm"):
-        raise invalid("The parameter return_url can only be used when confirm is true.", param="return_url")
+    for name in ("return_url", "mandate_data"):
+        if name in parameters and not parameters.get("confirm"):
+            raise invalid(f"The parameter {name} can only be used when confirm is true.", param=name)
     apply(work, intent, parameters)
     take(intent, parameters, "usage")
     work.save(intent)
     work.emit("setup_intent.created", intent, created=work.now)
     if parameters.get("confirm"):
-        confirm(
-            work, id, {name: parameters[name] for name in ("return_url", "confirmation_token") if name in parameters}
-        )
+        confirm(work, id, {name: parameters[name] for name in CONFIRM_NAMES if name in parameters})
     return intent
 
 
@@ -91,6 +91,8 @@ def confirm(work: Work, id: str, parameters: Json) -> Json:
         raise unexpected_state(intent, "confirmed")
     parameters = unfolded(work, intent, parameters)
     apply(work, intent, parameters)
+    if parameters.get("mandate_data"):
+        intent["_mandate_data"] = parameters["mandate_data"]
     method = work.get("payment_method", intent["payment_method"])
     if method is None:
         raise ApiError(
@@ -109,6 +111,8 @@ def attempt(work: Work, intent: Json, method: Json, how: How) -> Outcome:
     """Saves everything, tells the owner, never raises for a decline."""
     check_method(intent, method)
     intent.update(payment_method=method["id"], last_setup_error=None, next_action=None)
+    if not how.is_authenticated:
+        setup_attempts.begin(work, intent, method)
     if method["type"] == "card":
         card = card_of(method["_outcome"])
         if not how.is_authenticated and needs_authentication(card, off_session=False, was_set_up=False):
@@ -118,6 +122,7 @@ def attempt(work: Work, intent: Json, method: Json, how: How) -> Outcome:
                 next_action=authentication_action(page, how.return_url, intent["id"]),
                 _return_url=how.return_url,
             )
+            setup_attempts.conclude(work, intent, "requires_action")
             return finish(work, intent, "requires_action", "setup_intent.requires_action")
         if not card.attaches:
             assert card.decline is not None
@@ -125,6 +130,8 @@ def attempt(work: Work, intent: Json, method: Json, how: How) -> Outcome:
     method["_set_up"] = True
     work.save(method)
     intent["status"] = "succeeded"
+    intent["mandate"] = mandates.granted(work, method, intent.get("_mandate_data"), work.now)
+    setup_attempts.conclude(work, intent, "succeeded")
     work.save(intent)
     work.emit("setup_intent.succeeded", intent)
     if intent["customer"] and method["customer"] is None:
@@ -135,6 +142,11 @@ def attempt(work: Work, intent: Json, method: Json, how: How) -> Outcome:
 
 def declined(work: Work, intent: Json, method: Json, refusal: Decline) -> Outcome:
     intent["last_setup_error"] = last_error(refusal, public(method), None)
+    return failed(work, intent)
+
+
+def failed(work: Work, intent: Json) -> Outcome:
+    setup_attempts.conclude(work, intent, "failed")
     intent.update(status="requires_payment_method", payment_method=None)
     return finish(work, intent, "payment_failed", "setup_intent.setup_failed")
 
@@ -157,14 +169,14 @@ def authenticate(work: Work, intent: Json, *, passes: bool) -> Outcome:
     intent["last_setup_error"] = plain_error(
         "setup_intent_authentication_failure", AUTHENTICATION_FAILED, public(method), None
     )
-    intent.update(status="requires_payment_method", payment_method=None)
-    return finish(work, intent, "payment_failed", "setup_intent.setup_failed")
+    return failed(work, intent)
 
 
 def cancel(work: Work, id: str, reason: str | None = None) -> Json:
     intent = work.require("setup_intent", id, "intent")
     if intent["status"] not in CONFIRMABLE:
         raise unexpected_state(intent, "canceled")
+    setup_attempts.abandon(work, intent)
     intent.update(status="canceled", cancellation_reason=reason, next_action=None)
     finish(work, intent, "canceled", "setup_intent.canceled")
     return intent

@@ -4,7 +4,8 @@ Test clocks: the frozen time of the customers attached to them.
 `advance` only says where to; the engine runs what is due on the way before it looks at the account again, and then `arrive` is called.
 """
 
-from ..errors import ApiError, Json, invalid
+from ..account import copied
+from ..errors import ApiError, Json, invalid, not_implemented
 from ..objects.customers import deleted
 from ..objects.test_clocks import test_clock
 from ..work import Work
@@ -26,8 +27,24 @@ def create(work: Work, parameters: Json) -> Json:
         work.new_id(KIND), work.now, frozen_time=parameters["frozen_time"], name=parameters.get("name") or None
     )
     work.save(made)
+    if parameters.get("customer"):
+        attach(work, made["id"], parameters["customer"])
     work.emit("test_helpers.test_clock.created", made, created=work.now)
     return made
+
+
+def attach(work: Work, clock: str, customer_id: str) -> None:
+    """Before anything was billed: what waits on one clock cannot move to another."""
+    customer = work.require("customer", customer_id, "customer")
+    if customer["test_clock"]:
+        raise invalid("The customer is attached to a test clock already.", param="customer")
+    billed = ("subscription", "subscription_schedule", "invoice")
+    if any(thing["customer"] == customer_id for kind in billed for thing in work.newest_first(kind)):
+        raise not_implemented("A test clock for a customer who has been billed", param="customer")
+    before = copied(customer)
+    customer["test_clock"] = clock
+    work.save(customer)
+    work.emit_updated("customer.updated", customer, before)
 
 
 def advance(work: Work, id: str, to: int) -> Json:

@@ -1,4 +1,4 @@
-"""The setup intent."""
+"""The setup intent, each attempt at it, and the mandate it ends with."""
 
 from ..errors import Json
 
@@ -35,4 +35,48 @@ def setup_intent(id: str, created: int, *, client_secret: str) -> Json:
         "single_use_mandate": None,
         "status": "requires_payment_method",
         "usage": "off_session",
+    }
+
+
+CARD_DETAILS = ("brand", "checks", "country", "exp_month", "exp_year", "fingerprint", "funding", "last4", "wallet")
+
+
+def setup_attempt(id: str, created: int, intent: Json, method: Json) -> Json:
+    type = method["type"]
+    details: Json = {}
+    if type == "card":
+        card = method["card"]
+        details = {**{name: card[name] for name in CARD_DETAILS}, "network": card["brand"], "three_d_secure": None}
+    return {
+        "id": id,
+        "object": "setup_attempt",
+        "application": None,
+        "created": created,
+        "customer": intent["customer"],
+        "customer_account": None,
+        "flow_directions": None,
+        "livemode": False,
+        "on_behalf_of": None,
+        "payment_method": method["id"],
+        "payment_method_details": {type: details, "type": type},
+        "setup_error": None,
+        "setup_intent": intent["id"],
+        "status": "processing",
+        "usage": intent["usage"],
+    }
+
+
+def mandate(id: str, method: Json, acceptance: Json, *, url: str) -> Json:
+    type = method["type"]
+    details = {"reference": id.removeprefix("mandate_")[:16].upper(), "url": url} if type == "sepa_debit" else {}
+    return {
+        "id": id,
+        "object": "mandate",
+        "customer_acceptance": acceptance,
+        "livemode": False,
+        "multi_use": {},
+        "payment_method": method["id"],
+        "payment_method_details": {type: details, "type": type},
+        "status": "active",
+        "type": "multi_use",
     }

@@ -55,7 +55,7 @@ def confirm(work: Work, parameters: Json, intent: str) -> Json:
 @route(
     "POST /v1/payment_intents/{intent}/capture",
     acts_on="amount_to_capture metadata statement_descriptor statement_descriptor_suffix",
-    note="One capture; what is not captured is let go without a refund object.",
+    note="One capture; what is not captured is let go, as a refund without a balance transaction.",
 )
 def capture(work: Work, parameters: Json, intent: str) -> Json:
     return payment_intents.capture(work, intent, parameters)

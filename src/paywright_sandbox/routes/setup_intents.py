@@ -1,4 +1,4 @@
-"""Setup intents."""
+"""Setup intents, the attempts at them, and mandates."""
 
 from ..errors import Json
 from ..listing import page
@@ -10,7 +10,7 @@ SHARED = (
     "allowed_payment_method_types customer description excluded_payment_method_types metadata payment_method payment_method_data "
     "payment_method_options.card.request_three_d_secure"
 )
-NOTE = "`latest_attempt` and `mandate` stay null; bank accounts need no verification."
+NOTE = "Bank accounts need no verification; a mandate is active at once."
 
 
 @route(
@@ -50,3 +50,14 @@ def confirm(work: Work, parameters: Json, intent: str) -> Json:
 @route("POST /v1/setup_intents/{intent}/cancel", acts_on="cancellation_reason")
 def cancel(work: Work, parameters: Json, intent: str) -> Json:
     return setup_intents.cancel(work, intent, parameters.get("cancellation_reason"))
+
+
+@route("GET /v1/setup_attempts", acts_on="created ending_before limit setup_intent starting_after")
+def list_attempts(work: Work, parameters: Json) -> Json:
+    work.require("setup_intent", parameters["setup_intent"], "setup_intent")
+    return page(work, "setup_attempt", parameters, "setup_intent")
+
+
+@route("GET /v1/mandates/{mandate}")
+def retrieve_mandate(work: Work, parameters: Json, mandate: str) -> Json:
+    return work.require("mandate", mandate, "mandate")

@@ -7,7 +7,11 @@ from ..routing import route
 from ..work import Work
 
 
-@route("POST /v1/test_helpers/test_clocks", acts_on="frozen_time name")
+@route(
+    "POST /v1/test_helpers/test_clocks",
+    acts_on="customer frozen_time name",
+    note="A customer who is billed already cannot be attached.",
+)
 def create(work: Work, parameters: Json) -> Json:
     return test_clocks.create(work, parameters)
 
@@ -20,7 +24,7 @@ def retrieve(work: Work, parameters: Json, test_clock: str) -> Json:
 @route(
     "POST /v1/test_helpers/test_clocks/{test_clock}/advance",
     acts_on="frozen_time",
-    note="Whatever is due on the way is done before the next request is looked at, so no write meets an advancing clock.",
+    note="Arrives when it is asked for, or within a quarter of a second.",
 )
 def advance(work: Work, parameters: Json, test_clock: str) -> Json:
     return test_clocks.advance(work, test_clock, parameters["frozen_time"])
