@@ -77,9 +77,9 @@ class Account:
             self._http.post(path, data=form) if form is not None else self._http.post(path, json=body or {})
         )
 
-    def attempt(self, path: str, form: dict[str, Any]) -> bool:
-        """Somebody tries something in Stripe's dashboard; whether Stripe did it."""
-        return self._http.post(path, data=form).status_code == 200
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Whatever it answers."""
+        return self._http.request(method, path, **options)
 
     def close(self) -> None:
         self._http.close()

@@ -1,8 +1,8 @@
 """
 What must be so at the end of a life, whatever happened in it.
 
-Beside the books of every story (money is Stripe's money, balances follow from entries, each paid line is owned once, subscriptions are owned while they
-live): nobody spent what was not there, everything answered with yes happened once, what was paid for and not taken back is owned, what was
+Beside the books of every story (money is Stripe's money, balances follow from entries, each paid line is owned once, subscriptions are owned
+while they live): nobody spent what was not there, everything answered with yes happened once, what was paid for and not taken back is owned, what was
 taken back is not, and telling it all again changes nothing.
 """
 

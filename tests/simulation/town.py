@@ -4,6 +4,7 @@ import random
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import httpx
@@ -104,6 +105,26 @@ class Town:
         assert answer.status_code in (200, 201, 202, 402, 404, 409, 422), (method, path, body, answer.text)
         return answer.status_code, found
 
+    def elsewhere(self, method: str, path: str, form: dict[str, Any] | None = None) -> dict[str, Any] | None:
+        """Somebody at work in Stripe's dashboard, who tries again while Stripe is down. None: Stripe would not."""
+        with self._starting:
+            self._calls += 1
+            base = f"dashboard-{self._calls}"
+        tries = count()
+
+        def answered() -> httpx.Response | None:
+            # A key of its own each time: Stripe would repeat a 500 under the old one.
+            headers = {"Idempotency-Key": f"{base}-{next(tries)}"} if method == "POST" else {}
+            try:
+                answer = self.shop.account.request(method, path, data=form, headers=headers)
+            except httpx.TransportError:
+                return None
+            return None if answer.status_code == 429 or answer.status_code >= 500 else answer
+
+        answer = until(answered, f"{method} {path} at Stripe", timeout_s=INSIST_S)
+        assert answer is not None
+        return dict(answer.json()) if answer.status_code == 200 else None
+
     def revive(self) -> None:
         with self._starting:
             if self.shop.server.has_ended() is not None:
@@ -115,16 +136,25 @@ class Town:
         if self.dying is not None:
             self.dying.join()
             self.dying = None
+        waiting = "an answer"
+
         def is_quiet() -> bool:
+            nonlocal waiting
             self.revive()
             try:
-                return self.shop.http.get("/v1/environment/settled").status_code == 200
+                answer = self.shop.http.get("/v1/environment/settled")
             except httpx.TransportError:
                 return False
+            waiting = answer.text
+            return answer.status_code == 200
 
         for _ in range(2):
             self.shop.account.deliveries_settled()
-            until(is_quiet, "the server to settle", timeout_s=INSIST_S)
+            try:
+                until(is_quiet, "the server to settle", timeout_s=INSIST_S)
+            except TimeoutError as error:
+                error.add_note(f"the server waits for {waiting}")
+                raise
 
     def calm(self) -> None:
         """No more trouble, and what was never delivered is, as Stripe or an operator would."""

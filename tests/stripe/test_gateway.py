@@ -2,13 +2,15 @@
 
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 
 from paywright.environments.actions import StripeCredentials
+from paywright.stripe.background import background
 from paywright.stripe.gateway import Gateway, StripeBusy, StripeDeclined, StripeRefused, StripeUnknown, stripe_key
+from paywright.stripe.pace import Pace
 from paywright_sandbox import Sandbox
 
 
@@ -125,9 +127,44 @@ def test_an_outage_is_unknown_or_busy_and_a_repeat_tells(
     assert [each["id"] for each in account.gateway.pages("/v1/customers")] == [made["id"]]
 
 
+def test_a_call_that_may_be_repeated_passes_over_a_5xx_that_stripe_keeps(account: Account) -> None:
+    customer = account.gateway.post("/v1/customers", {"name": "before"}, idempotency_key="k")["id"]
+    account.fail_next(500, 1)
+    with pytest.raises(StripeUnknown):
+        account.gateway.post(f"/v1/customers/{customer}", {"name": "after"}, idempotency_key="n", repeatable=True)
+    with pytest.raises(StripeUnknown):
+        account.gateway.post(f"/v1/customers/{customer}", {"name": "after"}, idempotency_key="n")
+    found = account.gateway.post(f"/v1/customers/{customer}", {"name": "after"}, idempotency_key="n", repeatable=True)
+    assert found["name"] == "after"
+
+
 def test_a_busy_stripe_is_asked_again(account: Account) -> None:
     account.fail_next(429, 2)
     assert account.gateway.get("/v1/customers")["data"] == []
+
+
+def test_in_the_background_a_busy_stripe_is_left_alone_at_once(account: Account) -> None:
+    account.fail_next(429)
+    with background(), pytest.raises(StripeBusy):
+        account.gateway.get("/v1/customers")
+    with background():
+        assert account.gateway.get("/v1/customers")["data"] == []
+
+
+def test_only_background_calls_keep_the_pace(account: Account) -> None:
+    waited: list[int] = []
+
+    class Counted:
+        def wait(self) -> None:
+            waited.append(1)
+
+    credentials = StripeCredentials(account.key, None, None, account.url)
+    gateway = Gateway(credentials, limiter=threading.BoundedSemaphore(1), pace=cast("Pace", Counted()))
+    gateway.get("/v1/customers")
+    assert waited == []
+    with background():
+        gateway.get("/v1/customers")
+    assert waited == [1]
 
 
 def test_lists_are_paged_to_their_end(account: Account) -> None:

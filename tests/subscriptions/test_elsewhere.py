@@ -216,10 +216,10 @@ def test_for_a_switch_that_got_no_answer_for_long_we_look(
     with pytest.raises(StripeUnknown):
         switched(till, "pro", "max")
     if product_id == "pro":
+        # Stripe repeats its 500 now, so nothing will come of it any more: no need to wait.
         assert code(switched(till, "pro", "basic")) == "quote_expired"
-        with pytest.raises(StripeUnknown):
-            carried_out(till)
-    long_ago(till)
+    else:
+        long_ago(till)
     refusals = carried_out(till)
     assert [None if each is None else each.code for each in refusals] == [
         None if product_id == "max" else "quote_expired"
@@ -242,14 +242,11 @@ def test_for_a_schedule_that_got_no_answer_for_long_we_look(till: StripeShop, ho
     assert unanswered(till) == []
 
 
-def test_a_cancel_that_stripe_broke_on_is_asked_for_anew(till: StripeShop) -> None:
+def test_a_cancel_that_stripe_broke_on_is_asked_for_anew_at_once(till: StripeShop) -> None:
     subscription_id = till.buy("pro")
     till.fail_next("POST", f"/v1/subscriptions/{subscription_id}", 500, times=1)
     with pytest.raises(StripeUnknown):
         changes.cancel(till.app, till.environment, USER, "pro", at="period_end")
-    with pytest.raises(StripeUnknown):
-        carried_out(till)
-    long_ago(till)
     assert carried_out(till) == [None]
     assert till.seen("pro")["ends_at"] == "2027-02-01T00:00:00Z"
 

@@ -109,7 +109,8 @@ def expire(app: App, environment: Environment, session_id: str) -> CheckoutSessi
         if found.is_in_app:
             path = f"/v1/payment_intents/{found.stripe_payment_intent_id}/cancel"
         try:
-            app.gateway(environment).post(path, {}, idempotency_key=stripe_key(environment.id, found.id, "expire"))
+            key = stripe_key(environment.id, found.id, "expire")
+            app.gateway(environment).post(path, {}, idempotency_key=key, repeatable=True)
         except StripeRefused as refused:
             if refused.is_key_dead:
                 raise

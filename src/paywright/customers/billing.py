@@ -76,9 +76,8 @@ def set_default_payment_method(
         )
     params = {"invoice_settings": {"default_payment_method": method}}
     try:
-        gateway.post(
-            f"/v1/customers/{mapped}", params, idempotency_key=stripe_key(environment.id, setup_intent_id, "default")
-        )
+        key = stripe_key(environment.id, setup_intent_id, "default")
+        gateway.post(f"/v1/customers/{mapped}", params, idempotency_key=key, repeatable=True)
     except StripeDeclined as declined:
         return Refusal("card_declined", {"decline_code": declined.code})
     fetched = customer_sync.fetch(app, environment, mapped)

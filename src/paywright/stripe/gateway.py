@@ -108,10 +108,21 @@ class Gateway:
         """Raises `StripeRefused` (`is_missing` for a 404), `StripeBusy`, `StripeUnknown`."""
         return self._call("get", path, params or {}, None)
 
-    def post(self, path: str, params: dict[str, Any], *, idempotency_key: str) -> dict[str, Any]:
-        """The key comes from a row of ours, so that a repeat after a crash meets Stripe's first answer."""
-        assert 1 <= len(idempotency_key) <= 255
-        return self._call("post", path, params, idempotency_key)
+    def post(
+        self, path: str, params: dict[str, Any], *, idempotency_key: str, repeatable: bool = False
+    ) -> dict[str, Any]:
+        """
+        The key comes from a row of ours, so that a repeat after a crash meets Stripe's first answer.
+
+        `repeatable`: the call says how things shall be, so that making it twice changes nothing. A 5xx that Stripe keeps is passed over.
+        """
+        assert 1 <= len(idempotency_key) <= 230
+        try:
+            return self._call("post", path, params, idempotency_key)
+        except StripeUnknown as unknown:
+            if not (repeatable and unknown.is_kept):
+                raise
+            return self._call("post", path, params, f"{idempotency_key}:{wall_ms()}")
 
     def delete(self, path: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
         return self._call("delete", path, params or {}, None)

@@ -16,7 +16,7 @@ from paywright.kernel.ids import new_id, wall_ms
 from paywright.kernel.refusals import Refusal
 from paywright.payments.rules import display_failure
 from paywright.storage.work import Work
-from paywright.stripe.gateway import StripeDeclined, StripeRefused, stripe_key
+from paywright.stripe.gateway import StripeDeclined, StripeRefused, StripeUnknown, stripe_key
 from paywright.stripe.metadata import id_of
 from paywright.subscriptions.switch_rules import has_items, phases
 from paywright.subscriptions.tables import subscription_changes
@@ -40,8 +40,8 @@ REPEATABLE = frozenset({"update", "phases", "release", "void"})
 
 LOOK_AFTER_MS = 10 * 60_000
 """
-Stripe answers a key it knows as it did before, with a 500 too. After so long nothing is executing any more: what may be repeated is sent under a new
-key, and for the rest we look at what came of it. No quote is good any more by then.
+After so long without an answer nothing is executing any more: what may be repeated is sent under a new key, and for the rest we look at what came of
+it, as we do at once when Stripe repeats a 500 it keeps. No quote is good any more by then.
 """
 
 OPEN = ("requested", "due")
@@ -178,7 +178,11 @@ def _ask_stripe(app: App, environment: Environment, change: Change) -> Answered:
         if STEPS[kind][0] == "delete":
             return Answered(gateway.delete(change.path))
         key = stripe_key(environment.id, change.id, "change", 1 + turns if kind in REPEATABLE else 1)
-        found = gateway.post(change.path, change.ask.parameters, idempotency_key=key)
+        found = gateway.post(change.path, change.ask.parameters, idempotency_key=key, repeatable=kind in REPEATABLE)
+    except StripeUnknown as unknown:
+        if not unknown.is_kept:
+            raise
+        return _look(app, environment, change)
     except StripeDeclined as declined:
         return Answered(refusal=_declined(declined.code, declined.decline_code), error=declined.message)
     except StripeRefused as refused:
