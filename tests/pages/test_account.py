@@ -162,8 +162,18 @@ def test_letters_are_shown_to_this_machine_by_its_own_name(sqlite_house: House, 
         assert sqlite_house.post("/v1/checkout-sessions", body).status_code == 201
         sqlite_house.post("/v1/sign-in/codes", {"email": "buyer@x.com"})
         with sqlite_house.app.database.read() as connection:
-            code = newest(connection, SECRET, "test")[0].facts["code"]
+            letter = newest(connection, SECRET, "test")[0]
+        code, own = letter.facts["code"], f"{server.url}/letters/{letter.id}"
         assert code in browser.open(f"{server.url}/letters").text
+        shown = httpx.get(own)
+        assert f"Your sign-in code is {code}." in shown.text
+        assert f'sandbox src="/letters/{letter.id}/html"' in shown.text
+        assert shown.headers["content-security-policy"].endswith("; frame-src 'self'")
+        framed = httpx.get(f"{own}/html")
+        assert f'<p class="code">{code}</p>' in framed.text
+        assert framed.headers["content-security-policy"].startswith("sandbox; default-src 'none'; style-src")
+        assert [httpx.get(f"{server.url}/letters/ltr_x{end}").status_code for end in ("", "/html")] == [404, 404]
+        assert httpx.get(f"{own}/html", headers={"Host": "evil.test"}).status_code == 404
         rebound = httpx.get(f"{server.url}/letters", headers={"Host": "evil.test"})
         assert rebound.status_code == 404
         assert code not in rebound.text

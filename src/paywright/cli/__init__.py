@@ -2,7 +2,7 @@
 
 import click
 
-from paywright.cli import catalog, environments, events, keys, later, reconciling, serving, state
+from paywright.cli import catalog, emails, environments, events, keys, later, reconciling, serving, state
 from paywright.cli.dev import dev
 
 
@@ -26,6 +26,7 @@ COMMANDS: tuple[click.Command, ...] = (
     catalog.group,
     keys.group,
     events.group,
+    emails.group,
     reconciling.reconcile,
     *later.COMMANDS,
 )

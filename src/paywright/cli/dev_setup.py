@@ -27,9 +27,14 @@ class Refused(Exception):
 
 
 def offline(settings: "Settings") -> "Settings":
-    """Offline means offline: Stripe keys in the environment are for other commands."""
+    """Offline means offline: Stripe keys and the mail server in the environment are for other commands."""
     return msgspec.structs.replace(
-        settings, stripe_secret_key=None, stripe_publishable_key=None, stripe_webhook_secret=None, stripe_api_base=None
+        settings,
+        stripe_secret_key=None,
+        stripe_publishable_key=None,
+        stripe_webhook_secret=None,
+        stripe_api_base=None,
+        smtp_url=None,
     )
 
 

@@ -47,10 +47,12 @@ def serve(
 ) -> None:
     """The production server, with the background work in it unless told otherwise. Ends on Ctrl-C or SIGTERM."""
     from paywright.api.listening import listening_socket, url_of
+    from paywright.emails.shop import require_sound
 
     log_to_stderr(log_level)
     settings = read_settings(environment, host=host, port=port)
     settings.require_secret()
+    require_sound(settings)
     if workers > 1 and settings.database_url.startswith("sqlite"):
         raise click.UsageError("SQLite has one writer: with --workers above 1, use PostgreSQL.")
     try:
@@ -95,9 +97,11 @@ def serve_here(listener: socket.socket, settings: "Settings", *, with_worker: bo
 @shared
 def worker(log_level: str, environment: str | None, as_json: bool) -> None:
     """The background work of all environments, apart from the server. Ends on Ctrl-C or SIGTERM."""
+    from paywright.emails.shop import require_sound
     from paywright.worker import Worker
 
     log_to_stderr(log_level)
+    require_sound(read_settings(environment))
     without_telemetry()
     told = Told()
     with opened(environment) as (app, _), Worker(app):

@@ -30,6 +30,7 @@ def status(environment: str | None, as_json: bool) -> None:
 def status_of(app: "App", environment: "Environment") -> dict[str, Any]:
     from paywright.access import queries as access
     from paywright.catalog import queries as catalog
+    from paywright.cli.emails import letters_of
     from paywright.environments.actions import accepted_webhook_secrets, stripe_credentials
     from paywright.kernel.instants import rfc3339
     from paywright.storage.migrate import revisions
@@ -52,6 +53,7 @@ def status_of(app: "App", environment: "Environment") -> dict[str, Any]:
             "webhook_secrets": len(accepted_webhook_secrets(connection, app.settings, environment.id)),
             "catalog_version": head.version,
             "api_keys": len(keys),
+            **letters_of(app, environment, connection),
             "waiting": waiting(app, environment),
         }
 

@@ -61,14 +61,15 @@ class Sandbox(ImmutableSandboxedEnvironment):
 class Templates:
     """Thread-safe. `folder` None: ours alone."""
 
-    def __init__(self, folder: Path | None = None) -> None:
-        loaders: list[BaseLoader] = [FileSystemLoader(HERE)]
+    def __init__(self, folder: Path | None = None, *, render_s_max: float = RENDER_S_MAX) -> None:
+        self._render_s_max = render_s_max
+        loaders: list[BaseLoader] = [_Folder(HERE)]
         if folder is not None:
             if not folder.is_dir():
                 raise TemplateBroken(f"the folder of templates `{folder}` is not there")
-            loaders.insert(0, FileSystemLoader(folder))
+            loaders.insert(0, _Folder(folder))
         self._sandbox = Sandbox(
-            loader=_Bounded(loaders),
+            loader=ChoiceLoader(loaders),
             autoescape=lambda name: name is not None and name.endswith(".html"),
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -117,7 +118,7 @@ class Templates:
         try:
             template = self._sandbox.get_template(name, globals=filters(shop))
             parts, length = [], 0
-            with bounded(OUTPUT_CHARACTERS_MAX, RENDER_S_MAX):
+            with bounded(OUTPUT_CHARACTERS_MAX, self._render_s_max):
                 for part in template.generate(**given):
                     parts.append(part)
                     length += len(part)
@@ -131,12 +132,12 @@ class Templates:
         return "".join(parts)
 
 
-class _Bounded(ChoiceLoader):
-    def get_source(self, environment: Any, template: str) -> tuple[str, str | None, Callable[[], bool] | None]:
-        source, path, is_current = super().get_source(environment, template)
-        if len(source.encode()) > SOURCE_BYTES_MAX:
+class _Folder(FileSystemLoader):
+    def get_source(self, environment: Any, template: str) -> tuple[str, str, Callable[[], bool]]:
+        found = super().get_source(environment, template)
+        if len(found[0].encode()) > SOURCE_BYTES_MAX:
             raise SecurityError(f"more than {SOURCE_BYTES_MAX} bytes")
-        return source, path, is_current
+        return found
 
 
 @contextmanager

@@ -66,9 +66,13 @@ def write_letter(work: Work, secret: str, kind: str, fact: str, recipient: str, 
     return insert_if_absent(work, letters, {**row, "created_at": wall, "next_attempt_at": wall})
 
 
-def newest(connection: Connection, secret: str, environment_id: str, *, limit: int = 50) -> list[Letter]:
+def newest(
+    connection: Connection, secret: str, environment_id: str, *, status: str | None = None, limit: int = 50
+) -> list[Letter]:
     """For the local outbox, newest first; without those that are forgotten."""
     found = (letters.c.environment_id == environment_id) & letters.c.sealed.is_not(None)
+    if status is not None:
+        found &= letters.c.status == status
     rows = connection.execute(sa.select(*_COLUMNS).where(found).order_by(letters.c.id.desc()).limit(limit))
     return [_opened(secret, row) for row in rows]
 

@@ -26,12 +26,14 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """A page, or with `location` the way to another one."""
+    """A page, or with `location` the way to another one, or with `letter` the HTML of an e-mail, for the frame of a page that `has_frame`."""
 
     template: str = ""
     shown: dict[str, Any] = {}
     status: int = 200
     location: str | None = None
+    letter: str | None = None
+    has_frame: bool = False
 
 
 OVER = Reply(

@@ -44,6 +44,12 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 
+FRAMED = {
+    **HEADERS,
+    "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
+}
+"""An e-mail in its frame: it looks as it will, and can do nothing, load nothing and lead nowhere."""
+
 Page = Callable[[Asked], Reply]
 Answering = Callable[[Request[Any, Any, Any]], Coroutine[Any, Any, Response[Any]]]
 
@@ -95,7 +101,12 @@ def mounts(app: App) -> Mapping[str, Asgi]:
 
 def letters_mount(app: App) -> Asgi:
     """The local outbox, for `dev` alone: everybody's letters, shown to this machine only."""
-    site: Any = Site(app).application({"/letters": letters.show}, {}, only_here=True)
+    shown: dict[str, Page] = {
+        "/letters": letters.show,
+        "/letters/{letter_id:str}": letters.show_one,
+        "/letters/{letter_id:str}/html": letters.show_html,
+    }
+    site: Any = Site(app).application(shown, {}, only_here=True)
     return site  # type: ignore[no-any-return]
 
 
@@ -158,13 +169,17 @@ class Site:
         if reply.location is not None:
             headers = {**HEADERS, "Location": reply.location}
             return Response("", status_code=reply.status, media_type="text/plain", headers=headers)
+        if reply.letter is not None:
+            return Response(reply.letter, status_code=reply.status, media_type="text/html", headers=FRAMED)
         cookie = request.cookies.get(COOKIE) or secrets.token_urlsafe(24)
         field = Markup('<input type="hidden" name="csrf" value="{}">').format(self._csrf(cookie))
         template = self._templates.get_template(reply.template)
         text = template.render(**{"csrf": lambda: field, "return_url": None, "refresh_to": None, **reply.shown})
         is_secure = links.public_url(self._app.settings).startswith("https:")
+        policy = HEADERS["Content-Security-Policy"] + ("; frame-src 'self'" if reply.has_frame else "")
+        headers = {**HEADERS, "Content-Security-Policy": policy}
         kept = Cookie(COOKIE, value=cookie, path="/", httponly=True, samesite="lax", secure=is_secure)
-        return Response(text, status_code=reply.status, media_type="text/html", headers=HEADERS, cookies=[kept])
+        return Response(text, status_code=reply.status, media_type="text/html", headers=headers, cookies=[kept])
 
     def _csrf(self, cookie: str) -> str:
         key = derived_key(self._app.settings.require_secret(), "pages:forms")
