@@ -1,7 +1,6 @@
 """Connected accounts: whose an event is on a platform's shared endpoint, what the account may do, and the end of it. On both databases."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -68,10 +67,10 @@ class Platform:
 
 
 @pytest.fixture
-def stripe_account(sandbox: Sandbox, request: pytest.FixtureRequest) -> Iterator[Account]:
+def stripe_account(sandbox: Sandbox, request: pytest.FixtureRequest) -> Account:
     """An account connected to it is known to the whole sandbox, so each test needs ids of its own."""
     made = httpx.post(f"{sandbox.url}/_sandbox/accounts", json={"seed": request.node.name}, headers=ANY_KEY).json()
-    yield Account(sandbox.url, made["secret_key"], made["publishable_key"])
+    return Account(sandbox.url, made["secret_key"], made["publishable_key"])
 
 
 @pytest.fixture

@@ -12,9 +12,12 @@ import sqlalchemy as sa
 from paywright.engine.app import App
 from paywright.environments import actions as environment_actions
 from paywright.kernel.refusals import Refusal
+from paywright.kernel.settings import Settings
 from paywright.outbox.tables import events
 from paywright.storage.database import DatabaseUnavailable
-from paywright.webhooks.door import receive, receive_async
+from paywright.webhooks import failures
+from paywright.webhooks.door import Door, receive, receive_async
+from paywright.webhooks.failures import Refused
 from paywright.webhooks.model import Received
 from paywright.webhooks.tables import stripe_events
 from tests.webhooks.deliveries import NOW_S, SECRET, Wall, event
@@ -208,3 +211,42 @@ def test_what_could_not_be_stored_is_not_acknowledged(app: App, signed: Sign) ->
         work.execute(sa.text("ALTER TABLE stripe_events_away RENAME TO stripe_events"))
     assert receive(app, "test", *signed({**PAID, "id": "evt_2"})) == Received()
     assert [row[0] for row in rows(app)] == ["evt_1", "evt_2"]
+
+
+def test_the_setting_may_hold_several_secrets(database_url: str, app: App, wall: Wall, signed: Sign) -> None:
+    given = "whsec_test_a, whsec_test_b"
+    other = App(Settings(database_url=database_url, secret="s" * 32, stripe_webhook_secret=given), wall=wall)
+    for number, secret in enumerate(("whsec_test_a", "whsec_test_b", SECRET)):
+        assert receive(other, "test", *signed({**PAID, "id": f"evt_{number}"}, secret=secret)) == Received()
+    other.close()
+
+
+def since_last_good(app: App) -> Any:
+    app.resource(Door).write_refused()
+    app.resource(Door).close()  # Waits for what is being written.
+    with app.database.read() as connection:
+        return failures.since_last_good(connection, "test")
+
+
+def test_refused_signatures_are_counted_until_a_good_event_comes(
+    database_url: str, app: App, wall: Wall, signed: Sign
+) -> None:
+    assert failures.Counter().rest() == []
+    body, header = signed(PAID)
+    receive(app, "test", body, header)
+    wall.advance(60)
+    for _ in range(3):
+        receive(app, "test", body, "t=1,v1=00")
+        wall.advance(1)
+    assert isinstance(receive(app, "test", body, header), Received)
+    wall.advance(1)
+    assert since_last_good(app) == Refused("test", 3, (NOW_S + 60) * 1000, (NOW_S + 62) * 1000, "wrong")
+    later = App(app.settings, wall=wall)
+    receive(later, "test", *signed({**PAID, "id": "evt_2"}))
+    with later.database.read() as connection:
+        assert failures.since_last_good(connection, "test") is None
+        assert failures.last_good(connection, "test") == wall()
+    wall.advance(5)
+    receive(later, "test", body, None)
+    assert since_last_good(later) == Refused("test", 1, wall(), wall(), "missing")
+    later.close()

@@ -2,9 +2,11 @@
 
 import random
 import threading
+from typing import Any
 
 import pytest
 
+from paywright.customers import queries as customer_queries
 from paywright.customers.actions import remember
 from paywright.environments.tables import environments
 from paywright.kernel.model import Customer
@@ -280,22 +282,73 @@ def test_an_object_that_is_gone_is_ignored(mill: Mill, event_type: str) -> None:
     assert mill.states() == {("ignored", "object_gone")}
 
 
-@pytest.mark.parametrize("noun", ["refund", "charge"])
-def test_a_thin_event_about_a_part_leads_to_the_payment(mill: Mill, noun: str) -> None:
-    intent = mill.pay()
-    if noun == "refund":
-        part = str(mill.post("/v1/refunds", payment_intent=intent)["id"])
-    else:
-        part = str(mill.account.every(f"/v1/{noun}s")[0]["id"])
-    event_type = {"refund": "refund.created", "charge": "charge.updated"}[noun]
-    thin = {
+def thin(event_type: str, part: str, noun: str) -> dict[str, Any]:
+    return {
         "id": "evt_thin",
         "object": "v2.core.event",
         "type": f"v1.{event_type}",
         "livemode": False,
         "related_object": {"id": part, "type": noun, "url": f"/v1/{noun}s/{part}"},
     }
-    mill.deliver([thin])
+
+
+@pytest.mark.parametrize("noun", ["refund", "charge"])
+def test_a_thin_event_about_a_part_leads_to_the_payment(mill: Mill, noun: str) -> None:
+    intent = mill.pay()
+    if noun == "refund":
+        part = str(mill.post("/v1/refunds", payment_intent=intent)["id"])
+    else:
+        part = str(mill.account.every("/v1/charges")[0]["id"])
+    event_type = {"refund": "refund.created", "charge": "charge.updated"}[noun]
+    mill.deliver([thin(event_type, part, noun)])
     assert mill.work() == 1
     [payment] = mill.payments()
-    assert payment.status == {"refund": "refunded", "charge": "paid"}[noun]
+    assert payment.status == {"refund": "refunded"}.get(noun, "paid")
+
+
+@pytest.mark.parametrize("is_gone", [False, True], ids=["there", "gone"])
+def test_a_thin_event_about_a_card_leads_to_its_customer(mill: Mill, is_gone: bool) -> None:
+    customer = str(mill.post("/v1/customers", metadata=OURS)["id"])
+    method = str(mill.post("/v1/payment_methods/pm_card_visa/attach", customer=customer)["id"])
+    mill.post(f"/v1/customers/{customer}", invoice_settings={"default_payment_method": method})
+    if is_gone:
+        mill.post(f"/v1/payment_methods/{method}/detach")
+    mill.deliver([thin("payment_method.attached", method, "payment_method")])
+    assert mill.work() == 1
+    assert mill.states() == ({("ignored", "object_gone")} if is_gone else {("processed", None)})
+    assert mill.told_types() == ([] if is_gone else ["payment_method.updated"])
+
+
+def test_what_stripe_no_longer_knows_is_taken_from_the_event_that_says_it_is_deleted(mill: Mill) -> None:
+    customer = str(mill.post("/v1/customers", metadata=OURS)["id"])
+    mill.deliver(mill.happened("customer.created"))
+    mill.work()
+    mill.account.fail_next(404, method="GET", path=f"/v1/customers/{customer}", times=2)
+    mill.deliver([event("customer.deleted", {"id": customer, "object": "customer"}, event_id="evt_gone")])
+    assert mill.work() == 1
+    assert mill.inbox()["evt_gone"].status == "processed"
+    with mill.app.database.read() as connection:
+        assert customer_queries.stripe_customer_id(connection, "test", Customer("user", "u_1")) is None
+
+
+@pytest.mark.parametrize("days", [90, 7])
+def test_payloads_are_kept_for_as_long_as_the_setting_says(mill: Mill, days: int) -> None:
+    mill.deliver([event("issuing_card.created", {"id": "ic_1"})])
+    mill.wall.advance(days * 86_400 - 1)
+    for seconds, forgotten in ((0, 0), (2, 1), (0, 0)):
+        mill.wall.advance(seconds)
+        with mill.app.work("test") as work:
+            assert actions.forget_old_payloads(work, mill.wall(), days=days) == forgotten
+    assert mill.only().reason == "unknown_type"
+
+
+def test_a_thin_event_that_is_not_ours_yet_wakes_with_the_mapping(mill: Mill) -> None:
+    customer = str(mill.post("/v1/customers")["id"])
+    intent = mill.pay(customer=customer, metadata={})
+    mill.deliver([thin("payment_intent.succeeded", intent, "payment_intent")])
+    mill.work()
+    assert mill.states() == {("ignored", "not_ours")}
+    with mill.app.work("test") as work:
+        remember(work, Customer("user", "u_1"), customer)
+    assert mill.work() == 1
+    assert mill.states() == {("processed", None)}

@@ -25,6 +25,7 @@ from paywright.storage.work import RolledBack, Work
 from paywright.stripe.background import background
 from paywright.stripe.fetches import lock
 from paywright.stripe.gateway import StripeBusy, StripeRefused, StripeUnknown
+from paywright.stripe.metadata import id_of
 from paywright.stripe.model import Fetched
 from paywright.stripe.versions import normal
 from paywright.webhooks import claims, lanes, nouns
@@ -165,7 +166,8 @@ def _apply(app: App, environment: Environment, claim: Claim, fetched: Fetched) -
             _log.warning("environment %s: the claim on %s was given up meanwhile", environment.id, claim.root)
             raise RolledBack  # Whoever has the rows now fetches again.
         outcome = nouns.apply(work, claim.root, fetched, claim.types)
-        claims.mark(work, claim, outcome, app.wall())
+        whose = id_of((fetched.found or {}).get("customer"))
+        claims.mark(work, claim, outcome, app.wall(), stripe_customer_id=whose)
         if outcome.status == "unresolved" and not claim.was_unresolved:
             facts = {"object": str(claim.root), "stripe_customer_id": outcome.stripe_customer_id}
             open_incident(work, "unresolved_event", facts)

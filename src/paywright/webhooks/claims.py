@@ -135,14 +135,17 @@ def last_payload(connection: Connection, claim: Claim, types: Collection[str]) -
     return None if payload is None else bytes(lz4.frame.decompress(payload))
 
 
-def mark(work: Work, claim: Claim, outcome: Outcome, now: int) -> None:
-    """The claimed rows are done, in the work of what they caused. An unresolved one waits, without retries, for its customer's mapping."""
-    if outcome.status == "unresolved":
-        values: dict[str, object] = {"status": "failed", "reason": "unresolved", "last_error": UNRESOLVED}
-        customer = outcome.stripe_customer_id
-        _settle(work, claim, values if customer is None else {**values, "stripe_customer_id": customer})
-        return
-    _settle(work, claim, {"status": outcome.status, "reason": outcome.reason, "last_error": None, "processed_at": now})
+def mark(work: Work, claim: Claim, outcome: Outcome, now: int, *, stripe_customer_id: str | None = None) -> None:
+    """
+    The claimed rows are done, in the work of what they caused. An unresolved one waits, without retries, for its customer's mapping.
+
+    `stripe_customer_id` is whose the fetched object is, which thin events and older versions do not say: one that is not ours yet wakes by it.
+    """
+    values: dict[str, object] = {"status": "failed", "reason": "unresolved", "last_error": UNRESOLVED}
+    if outcome.status != "unresolved":
+        values = {"status": outcome.status, "reason": outcome.reason, "last_error": None, "processed_at": now}
+    customer = outcome.stripe_customer_id or stripe_customer_id
+    _settle(work, claim, values if customer is None else {**values, "stripe_customer_id": customer})
 
 
 def mark_failed(work: Work, claim: Claim, error: str, now: int, spread: float) -> list[str]:

@@ -2,8 +2,8 @@
 Our endpoint at Stripe: made, replaced, and its secret kept.
 
 The new one is made before the old ones are deleted, so that Stripe always has somewhere to deliver to. Stripe shows an endpoint's secret only in the
-answer that makes it; that answer can be had again under the same key for a day, and after that the endpoint is useless and is replaced. Those of others are
-never touched.
+answer that makes it. That answer can be had again under the same key for a day; after that the endpoint is useless, and is replaced. Other
+environments' endpoints, and other people's, are never touched.
 """
 
 from typing import Any
@@ -45,9 +45,9 @@ def set_up(app: App, environment: Environment, *, public_url: str | None = None)
     """
     Makes an endpoint at Stripe for this environment, keeps its secret, and deletes the older ones of this environment.
 
-    The secrets of those stay valid for three days. Safe to repeat after a crash; of two calls at once, both get the same one. Refuses without an
-    address (`invalid_request`) and what Stripe refuses (`stripe_refused`). Raises what the gateway raises. What a deleted endpoint still owed us is no
-    longer tried by Stripe: reconcile the events afterwards.
+    The secrets of those stay valid for three days. Safe to repeat after a crash; of two calls at once, both get the same one. Refuses without
+    an address (`invalid_request`) and what Stripe refuses (`stripe_refused`). Raises what the gateway raises. Stripe no longer tries what a deleted
+    endpoint still owed us: reconcile the events afterwards.
     """
     address = public_url or app.settings.public_url
     if not address:

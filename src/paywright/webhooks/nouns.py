@@ -13,6 +13,7 @@ from paywright.environments.model import Environment
 from paywright.invoices import actions as invoices
 from paywright.kernel.ids import wall_ms
 from paywright.payments import actions as payments
+from paywright.payments import payouts
 from paywright.payments.actions import Beside
 from paywright.storage.work import Work
 from paywright.stripe.model import GONE, PROCESSED, Fetched, Outcome
@@ -58,6 +59,8 @@ def _payment(noun: payments.Noun) -> Ways:
             beside.append("refunds")
         if "dispute" in nouns:
             beside.append("disputes")
+        if any(each.startswith("radar.early_fraud_warning.") for each in types):
+            beside.append("warnings")
         return payments.fetch(app, environment, stripe_id, noun=noun, beside=beside)
 
     return Ways(fetch_payment, lambda work, fetched, _: in_app.apply(work, fetched))
@@ -97,6 +100,7 @@ WAYS: dict[Noun, Ways] = {
         lambda app, environment, stripe_id, _: subscriptions.fetch(app, environment, stripe_id), _apply_subscription
     ),
     "customer": _plain(customers),
+    "payout": _plain(payouts),
     "account": Ways(
         lambda app, environment, stripe_id, _: account.fetch(app, environment, stripe_id),
         lambda work, fetched, _: account.apply(work, fetched, now=wall_ms()),

@@ -142,6 +142,7 @@ SYNCED: frozenset[Noun] = frozenset(
         "invoice",
         "subscription",
         "customer",
+        "payout",
         "account",
     }
 )
