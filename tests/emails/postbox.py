@@ -94,7 +94,8 @@ class Writing:
             claimed = commands.claim_due(work, lease_ms=60_000, limit=100)
         written = 0
         for each in claimed:
-            assert each.kind == WRITE_LETTER, each.kind
+            if each.kind != WRITE_LETTER:
+                continue
             written += write(self.app, self.environment, each.arguments["event_id"])
             with self.app.work("test") as work:
                 commands.finish(work, each)
