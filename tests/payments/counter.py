@@ -72,7 +72,9 @@ class Counter(Shop):
         assert isinstance(changed, Environment), changed
         self.environment = changed
 
-    def buy(self, product_id: str, *, session: str = "chk_1", customer: Customer = USER, index: int = 0) -> OwnedProduct:
+    def buy(
+        self, product_id: str, *, session: str = "chk_1", customer: Customer = USER, index: int = 0
+    ) -> OwnedProduct:
         with self.app.work("test") as work:
             lock_customers(work, [customer])
             asked = (AskedLine(product_id=product_id),)
@@ -131,7 +133,9 @@ class Counter(Shop):
         with self.app.work("test") as work:
             return payments.apply(work, Fetched(root, number, found, lists))
 
-    def refund(self, amount: int, status: str = "succeeded", *, name: str = "re_1", number: int = 1, **pay: Any) -> None:
+    def refund(
+        self, amount: int, status: str = "succeeded", *, name: str = "re_1", number: int = 1, **pay: Any
+    ) -> None:
         made = self.instant // 1000 if name not in self._refunds else self._refunds[name]["created"]
         self._refunds[name] = objects.refund(
             name, amount, status, payment_intent=f"pi_{number}", charge=f"ch_{number}", created=made

@@ -9,8 +9,8 @@ from paywright.environments.model import EndPolicy, TakeBack
 from paywright.invoices import queries as invoices
 from paywright.kernel.model import CUSTOMER_TYPES, Customer, parse_customer
 from paywright.kernel.refusals import Refusal, invalid_request
+from paywright.payments import payouts, refunding
 from paywright.payments import queries as payments
-from paywright.payments import refunding
 from paywright.payments.model import AskedRefund
 from paywright.storage.idempotency import Kept
 from paywright.subscriptions import queries as subscriptions
@@ -88,6 +88,18 @@ def list_invoices(call: Call) -> Answer | Refusal:
 def list_customer_invoices(call: Call) -> Answer | Refusal:
     """The customer's invoices, newest first. Users and teams only."""
     return not_for_custom(call) or _invoices(call, call.owner)
+
+
+def list_payouts(call: Call) -> Answer | Refusal:
+    """What Stripe sent to the bank, newest first."""
+    after = read_place(call.query.cursor)
+    if isinstance(after, Refusal):
+        return after
+    with call.app.database.read() as connection:
+        rows = payouts.page(connection, call.environment.id, after=after, limit=call.query.limit)
+    return listed(
+        rows, limit=call.query.limit, cursor_of=lambda row: place(row.created_at, row.id), show=payouts.shown
+    )
 
 
 def list_subscriptions(call: Call) -> Answer | Refusal:

@@ -120,6 +120,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/payments/{payment_id}", money.read_payment, SECRET_READS, shows=model.Payment),
     Route("POST", "/v1/payments/{payment_id}/refunds", money.create_refund, SECRET_REFUNDS, body=money.NewRefund, shows=model.Refund,
           once="own", calls_stripe=True, answers="201"),
+    Route("GET", "/v1/payouts", money.list_payouts, SECRET_READS, query=parsing.Listing, shows=Page[model.Payout]),
     Route("GET", "/v1/subscriptions", money.list_subscriptions, SECRET_READS, query=money.MoneyListing),
     Route("GET", "/v1/invoices", money.list_invoices, SECRET_READS, query=money.MoneyListing),
     Route("GET", "/v1/customers", customers.list_customers, SECRET_READS, query=customers.CustomerListing),

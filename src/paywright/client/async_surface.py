@@ -184,7 +184,15 @@ class AsyncSurface:
         path, key = f"/v1/payments/{segment(payment_id)}/refunds", idempotency_key or secrets.token_urlsafe(16)
         return await self._call("POST", path, model.Refund, body=without_none(body), idempotency_key=key)
 
-    async def list_subscriptions(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[dict[str, Any]]:
+    async def list_payouts(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[model.Payout]:
+        """What Stripe sent to the bank, newest first."""
+        return await self._call(
+            "GET", "/v1/payouts", model.Page[model.Payout], query={"limit": limit, "cursor": cursor}
+        )
+
+    async def list_subscriptions(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> model.Page[dict[str, Any]]:
         """Subscriptions at Stripe, newest first."""
         return await self._call(
             "GET", "/v1/subscriptions", model.Page[dict[str, Any]], query={"limit": limit, "cursor": cursor}

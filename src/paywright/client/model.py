@@ -285,6 +285,18 @@ class Refund(msgspec.Struct, frozen=True):
     """As it was left, in the answer to the request."""
 
 
+class Payout(msgspec.Struct, frozen=True):
+    """What Stripe sent to the bank. `paid` means it is expected to arrive; a bank may send it back, and it is `failed` then."""
+
+    id: str
+    status: str
+    amount: Money
+    automatic: bool
+    arrives_at: datetime | None = None
+    failure: PaymentFailure | None = None
+    created_at: datetime | None = None
+
+
 class Dispute(msgspec.Struct, frozen=True):
     """A bank wants the money back. `status` is Stripe's; one that begins with `warning` is an inquiry, and no money has moved."""
 

@@ -182,6 +182,10 @@ class Surface:
         path, key = f"/v1/payments/{segment(payment_id)}/refunds", idempotency_key or secrets.token_urlsafe(16)
         return self._call("POST", path, model.Refund, body=without_none(body), idempotency_key=key)
 
+    def list_payouts(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[model.Payout]:
+        """What Stripe sent to the bank, newest first."""
+        return self._call("GET", "/v1/payouts", model.Page[model.Payout], query={"limit": limit, "cursor": cursor})
+
     def list_subscriptions(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[dict[str, Any]]:
         """Subscriptions at Stripe, newest first."""
         return self._call(

@@ -80,6 +80,8 @@ class Refund(msgspec.Struct, frozen=True):
     parameters: dict[str, Any] = {}
     """Exactly what Stripe is sent."""
     generation: int = 1
+    returned_then: int | None = None
+    """Of the payment when this one had its effect, itself included; None: it has had none."""
     requested_at: int | None = None
     """Wall clock, of this generation's first try; None: not asked for by us."""
 

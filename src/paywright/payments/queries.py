@@ -41,7 +41,7 @@ _REFUND = tuple(
     refunds.c[name]
     for name in (
         "id payment_id status amount currency reason failure_reason end_policy take_back created_at stripe_refund_id last_error "
-        "parameters generation requested_at"
+        "parameters generation requested_at returned_then"
     ).split()
 )
 _DISPUTE = tuple(disputes.c[name] for name in "id status amount currency reason evidence_due_at created_at".split())
@@ -252,4 +252,5 @@ def _refund(row: Any) -> Refund:
         parameters={} if row.parameters is None else msgspec.json.decode(row.parameters),
         generation=row.generation,
         requested_at=row.requested_at,
+        returned_then=row.returned_then,
     )

@@ -51,16 +51,22 @@ def settle(work: Work, payment: Payment) -> dict[str, list[TakenBack]]:
     if bought:
         ownership.settle(work, environment, payment.customer)
     settling = _Settling(work, environment, payment, taken={})
-    so_far = 0
+    so_far = _returned_before(returned)
     for refund in returned:
         if refund.status == "succeeded":
-            so_far += refund.amount.amount
-            _refunded(settling, refund, so_far)
+            so_far += refund.amount.amount if refund.returned_then is None else 0
+            _refunded(settling, refund, refund.returned_then or so_far)
         elif refund.status in ("failed", "canceled"):
             _give_back(settling, f"refund:{refund.stripe_refund_id}")
     for dispute in disputed:
         _disputed(settling, dispute, so_far)
     return settling.taken
+
+
+def _returned_before(returned: Sequence[Refund]) -> int:
+    """By refunds that have had their effect: two that overtake each other together are all of it, whichever comes first in the list."""
+    settled = [each for each in returned if each.status == "succeeded" and each.returned_then is not None]
+    return sum(each.amount.amount for each in settled)
 
 
 def settle_purchase(work: Work, *, checkout_session_id: str | None = None, subscription_id: str | None = None) -> None:
@@ -113,7 +119,7 @@ def _bought_by(settling: _Settling, instant: int) -> list[OwnedProduct]:
 
 def _refunded(settling: _Settling, refund: Refund, so_far: int) -> None:
     """`so_far`: all that was refunded, this one included."""
-    policy = _resolved(settling, refund, is_full=so_far >= settling.payment.amount.amount)
+    policy = _resolved(settling, refund, so_far)
     source = f"refund:{refund.stripe_refund_id}"
     bought = [owned for owned in _bought_by(settling, refund.created_at) if _mark(settling, source, owned, "took")]
     for owned in bought:
@@ -125,16 +131,17 @@ def _refunded(settling: _Settling, refund: Refund, so_far: int) -> None:
             _end_later(settling, source, owned)
 
 
-def _resolved(settling: _Settling, refund: Refund, *, is_full: bool) -> Policy:
+def _resolved(settling: _Settling, refund: Refund, so_far: int) -> Policy:
     """What was asked for, else what the environment says; written down once it is decided. A one-time purchase has no period, so it ends now."""
-    default = settling.environment.policy.on_refund
+    default, is_full = settling.environment.policy.on_refund, so_far >= settling.payment.amount.amount
     end = refund.end or (default.end if is_full else "none")
     if end == "period_end" and settling.payment.subscription_id is None:
         end = "now"
     take_back = refund.take_back or (default.take_back if is_full else "none")
-    if (refund.end, refund.take_back) != (end, take_back):
+    if refund.returned_then is None:
         here = (refunds.c.environment_id == settling.work.environment_id) & (refunds.c.id == refund.id)
-        settling.work.execute(refunds.update().where(here).values(end_policy=end, take_back=take_back))
+        values = {"end_policy": end, "take_back": take_back, "returned_then": so_far}
+        settling.work.execute(refunds.update().where(here).values(**values))
     return Policy(end, take_back)
 
 

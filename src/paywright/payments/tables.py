@@ -71,6 +71,7 @@ refunds = Table(
     Column("failure_reason", Ident),
     Column("end_policy", Ident, comment="now, period_end or none; null: by on_refund, when it has succeeded"),
     Column("take_back", Ident, comment="unspent, all or none; null: by on_refund, when it has succeeded"),
+    Column("returned_then", Quantity, comment="of the payment when this one had its effect, itself included; null: it has had none"),
     Column("parameters", Ident, comment="JSON, exactly what Stripe is sent; null: not asked for by us"),
     Column("generation", BigInteger, nullable=False, server_default="1", comment="part of the key Stripe is sent"),
     Column("requested_at", Instant, comment="wall clock, of this generation"),

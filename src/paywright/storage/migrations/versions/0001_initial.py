@@ -937,13 +937,13 @@ def upgrade() -> None:
         sa.Column("granted_at", sa.BigInteger(), nullable=False),
         sa.Column("access", sa.Integer(), server_default="1", nullable=False),
         sa.Column("access_until", sa.BigInteger(), nullable=True, comment="access is lost then: the days of grace"),
-        sa.Column("items_anchor", sa.BigInteger(), nullable=True, comment="null: granted_at"),
         sa.Column(
             "frozen_by",
             sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
             nullable=True,
             comment="disputes, by a space between them; access is lost whatever the column says",
         ),
+        sa.Column("items_anchor", sa.BigInteger(), nullable=True, comment="null: granted_at"),
         sa.Column(
             "ends_at",
             sa.BigInteger(),
@@ -1342,6 +1342,12 @@ def upgrade() -> None:
             sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
             nullable=True,
             comment="unspent, all or none; null: by on_refund, when it has succeeded",
+        ),
+        sa.Column(
+            "returned_then",
+            sa.BigInteger(),
+            nullable=True,
+            comment="of the payment when this one had its effect, itself included; null: it has had none",
         ),
         sa.Column(
             "parameters",
