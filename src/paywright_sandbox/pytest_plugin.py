@@ -96,8 +96,7 @@ class StripeSandbox:
 
     def events(self, type: str | None = None) -> list[Json]:
         """In the order they happened."""
-        found = [json.loads(event["rendered"]) for event in self.control("GET", "state")["events"]]
-        return [event for event in found if type in (None, event["type"])]
+        return list(self.control("GET", "events" if type is None else f"events?{urlencode({'type': type})}")["data"])
 
     def deliveries(self) -> list[Json]:
         """Newest first."""

@@ -11,7 +11,7 @@ from paywright_sandbox import Sandbox
 from tests.contract import real
 from tests.contract.billing import Desk
 from tests.contract.conformance import Conformance
-from tests.contract.shop import Shop
+from tests.contract.shop import Shop, web_client
 
 
 @pytest.fixture(scope="session")
@@ -66,5 +66,5 @@ def desk(shop: Shop) -> Desk:
 @pytest.fixture
 def browser(shop: Shop) -> Iterator[httpx.Client]:
     """Cookies and no key; redirects only when told."""
-    with httpx.Client(base_url=shop.url, timeout=30) as client:
+    with web_client(shop.url) as client:
         yield client

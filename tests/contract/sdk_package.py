@@ -56,6 +56,7 @@ def functional_typed_dicts(module: str) -> dict[str, dict[str, ast.expr]]:
 
 
 @cache
+@cache
 def unquoted(node: ast.expr) -> ast.expr:
     """A quoted annotation is parsed; any other is returned as it is."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):

@@ -122,12 +122,10 @@ def check_name(value: Any, name: str, where: Class, path: tuple[str, ...], at: s
         return
     if name in ("Any", "object", "StripeObject"):
         return
-    for depth in range(len(where.scopes), 0, -1):
-        inner = where.scopes[depth - 1]
-        if any(isinstance(child, ast.ClassDef) and child.name == name for child in inner.body):
-            below = (*path[:depth], name)
-            yield from check_class(value, class_at(where.module, below), below, at)
-            return
+    below = inner_class(where.module, path, name)
+    if below:
+        yield from check_class(value, class_at(where.module, below), below, at)
+        return
     module, original = imported_names(where.module).get(name, (where.module, name))
     if not isinstance(value, dict):
         yield f"{at}: {value!r:.80} is no {name}"
@@ -135,6 +133,16 @@ def check_name(value: Any, name: str, where: Class, path: tuple[str, ...], at: s
         yield from check_object(value, at)
     else:
         yield from check_class(value, class_at(module, (original,)), (original,), at)
+
+
+@cache
+def inner_class(module: str, path: tuple[str, ...], name: str) -> tuple[str, ...] | None:
+    """The path of the class of this name that is nearest to the class at `path`, inside it or inside what surrounds it."""
+    scopes = class_at(module, path).scopes
+    for depth in range(len(scopes), 0, -1):
+        if any(isinstance(child, ast.ClassDef) and child.name == name for child in scopes[depth - 1].body):
+            return (*path[:depth], name)
+    return None
 
 
 def check_dotted(value: Any, node: ast.Attribute, where: Class, path: tuple[str, ...], at: str) -> Iterator[str]:

@@ -4,7 +4,9 @@ from dataclasses import asdict
 from typing import Any
 
 from ..account import SETTINGS, Account, Due, LoggedEvent
-from ..errors import Json, invalid, unknown_parameter
+from ..chaos import names
+from ..delivery import rendered
+from ..errors import Json, invalid, no_such, unknown_parameter
 from ..web import WebRequest
 from .door import control
 
@@ -20,6 +22,18 @@ async def reset(request: WebRequest, account: Account) -> Json:
     request.engine.deliveries.forget(account)
     request.engine.store.reset(account)
     return {"id": account.id, "reset": True}
+
+
+@control("GET /_sandbox/events")
+async def events(request: WebRequest, account: Account) -> Json:
+    """The whole log in the order it was written; `?since=evt_…` what came after that one, `?type=` narrows (`invoice.*`)."""
+    since, type = request.query.get("since"), request.query.get("type")
+    if since is not None and since not in account.events:
+        raise no_such("event", str(since), "since")
+    found = list(account.events.values())
+    if since is not None:
+        found = found[list(account.events).index(since) + 1 :]
+    return {"data": [rendered(event) for event in found if type is None or names([type], event.type)]}
 
 
 @control("GET /_sandbox/state")
