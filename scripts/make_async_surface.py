@@ -13,7 +13,7 @@ from pathlib import Path
 
 CLIENT = Path(__file__).resolve().parents[1] / "src" / "paywright" / "client"
 SOURCES = ("surface.py", "customer.py")
-CLASSES = ("Surface", "CustomerHandle", "ItemHandle", "User", "Team", "Custom", "Guest", "Transport")
+CLASSES = ("Surface", "CustomerHandle", "ItemHandle", "User", "Team", "Custom", "Guest", "Transport", "Streaming")
 HEAD = '"""Made from `{}` by `scripts/make_async_surface.py`. Change that file, and run the script."""\n'
 
 

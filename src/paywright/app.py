@@ -15,6 +15,7 @@ from paywright.ledger.opening import Opening
 from paywright.ledger.queries import has_entries
 from paywright.ownership import defaults
 from paywright.ownership.queries import has_owners
+from paywright.realtime.bell import Bell
 from paywright.storage.database import Database
 from paywright.storage.migrate import require_current, revisions, upgrade
 from paywright.storage.work import Work
@@ -42,6 +43,7 @@ def open_app(settings: Settings, *, provider: Provider = "stripe") -> App:
         require_current(app.database)
         opening = app.resource(Opening)
         opening.align, opening.included = defaults.align, defaults.included_by_default
+        app.resource(Bell)
         select_environment(app, settings.environment, provider=provider)
     except BaseException:
         app.close()

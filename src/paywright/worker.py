@@ -2,7 +2,7 @@
 The background work: a table of jobs, run by threads of this process until they are told to stop.
 
 Everything that must happen is a row, so any number of processes may run this at once, and any of them may die: jobs claim what they do, and what was
-claimed by a dead one comes back. A commit in this process wakes the loop; what other processes commit is found by polling.
+claimed by a dead one comes back. A commit wakes the loop, in this process or another one, and once a second it looks by itself.
 """
 
 import logging
@@ -15,7 +15,6 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from paywright.app import every_environment
 from paywright.catalog.push import push
 from paywright.catalog.wanted import PUSH_COMMAND
 from paywright.checkout import actions as checkout
@@ -25,6 +24,7 @@ from paywright.emails import sending as emails
 from paywright.emails.writing import WRITE_LETTER
 from paywright.emails.writing import write as write_letter
 from paywright.engine.app import App, NotConnected
+from paywright.environments import queries
 from paywright.environments.model import Environment
 from paywright.healing import beats, reconcile
 from paywright.healing.reports import under_way
@@ -44,6 +44,8 @@ from paywright.payments import refunding
 from paywright.payments.actions import refund_in_full
 from paywright.payments.queries import unanswered_refunds
 from paywright.payments.returns import CANCEL_AT_PERIOD_END
+from paywright.realtime.bell import EVERYWHERE, Bell
+from paywright.realtime.due import CONDITIONS, due
 from paywright.storage import idempotency
 from paywright.storage.database import DatabaseUnavailable
 from paywright.stripe.background import background
@@ -57,6 +59,8 @@ from paywright.webhooks.tables import stripe_events
 log = logging.getLogger("paywright.worker")
 
 POLL_S = 1.0
+TURN_GAP_S = 0.01
+"""Between two turns, however often commits wake the loop; the first one after a rest begins at once."""
 THREADS = 6
 OUTAGES = (DatabaseUnavailable, StripeBusy, StripeUnknown, StripeRefused, NotConnected)
 """What passes by itself, or needs a person outside: one line in the log, no stack."""
@@ -255,6 +259,10 @@ def waiting(app: App, environment: Environment) -> dict[str, int]:
     return {name: number for name, number in counted.items() if number}
 
 
+Place = tuple[str, str, int]
+"""An environment, a job's name, and which of those running side by side."""
+
+
 class Worker:
     """`with Worker(app): …` runs the jobs of all environments until the block ends; what is under way is finished."""
 
@@ -264,11 +272,14 @@ class Worker:
         self._poll_s = poll_s
         self._stopping = threading.Event()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="paywright-job")
-        self._running: dict[tuple[str, str, int], Future[int]] = {}
-        self._rested_until: dict[tuple[str, str, int], float] = {}
+        self._running: dict[Place, Future[int]] = {}
+        self._missed: set[Place] = set()
+        self._rested_until: dict[Place, float] = {}
+        self._looked_at = float("-inf")
         self._loop = threading.Thread(target=self._run, name="paywright-worker", daemon=True)
 
     def start(self) -> "Worker":
+        self._app.resource(Bell).listen()
         self._loop.start()
         return self
 
@@ -295,28 +306,40 @@ class Worker:
                 self._turn(changed)
             except OUTAGES as error:
                 log.warning("the worker waits: %s: %s", type(error).__name__, error)
+            self._stopping.wait(TURN_GAP_S)
 
     def _turn(self, changed: set[str]) -> None:
-        """A commit wakes the jobs of its own environment only: a server may hold hundreds."""
-        for environment in every_environment(self._app):
+        """A commit wakes the jobs of its own environment only: a server may hold hundreds. Once per poll all are looked at, in one query."""
+        looks_at_all = EVERYWHERE in changed or time.monotonic() - self._looked_at >= self._poll_s
+        if looks_at_all:
+            self._looked_at = time.monotonic()
+        names = [job.name for job in self._jobs]
+        with self._app.database.read() as connection:
+            found = due(connection, self._app.wall(), names, only=None if looks_at_all else changed)
+            environments = queries.every_environment(connection) if found else []
+        for environment in environments:
             for job in self._jobs:
-                for place in range(job.at_once):
-                    key = (environment.id, job.name, place)
-                    self._start_if_due(key, job, environment, environment.id in changed)
+                is_due = job.name not in CONDITIONS or job.name in found.get(environment.id, ())
+                for place in range(job.at_once if is_due else 0):
+                    self._start_if_rested((environment.id, job.name, place), job, environment, environment.id in changed)
 
-    def _start_if_due(self, key: tuple[str, str, int], job: Job, environment: Environment, is_news: bool) -> None:
+    def _start_if_rested(self, key: Place, job: Job, environment: Environment, is_news: bool) -> None:
+        is_news = is_news and job.wakes
         under_way = self._running.get(key)
         if under_way is not None and not under_way.done():
+            if is_news:
+                self._missed.add(key)  # It may have looked just before this commit.
             return
-        if (is_news and job.wakes) or time.monotonic() >= self._rested_until.get(key, 0.0):
+        if is_news or time.monotonic() >= self._rested_until.get(key, 0.0):
             self._rested_until[key] = time.monotonic() + job.every_s
-            self._running[key] = self._threads.submit(self._do, job, environment)
+            self._running[key] = self._threads.submit(self._do, key, job, environment)
 
-    def _do(self, job: Job, environment: Environment) -> int:
+    def _do(self, key: Place, job: Job, environment: Environment) -> int:
         try:
             done = 0
             with background():
-                while not self._stopping.is_set() and (more := job.run(self._app, environment)):
+                while not self._stopping.is_set() and ((more := job.run(self._app, environment)) or key in self._missed):
+                    self._missed.discard(key)
                     done += more
         except OUTAGES as error:
             log.warning("environment %s, %s: %s: %s", environment.id, job.name, type(error).__name__, error)

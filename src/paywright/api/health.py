@@ -4,6 +4,7 @@ from paywright.api import docs
 from paywright.api.call import Answer, Open, ok
 from paywright.api.metrics import Metrics
 from paywright.kernel.refusals import Refusal
+from paywright.realtime.dispatcher import Dispatcher
 from paywright.storage.migrate import SchemaOutdated, require_current
 
 PLAIN = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
@@ -25,7 +26,8 @@ def readyz(call: Open) -> Answer | Refusal:
 
 def metrics(call: Open) -> Answer:
     """Counters of this process in Prometheus' text format. No customer shows in them."""
-    return Answer(200, call.app.resource(Metrics).text({}).encode(), PLAIN)
+    gauges = {"paywright_open_streams": call.app.resource(Dispatcher).open_streams}
+    return Answer(200, call.app.resource(Metrics).text(gauges).encode(), PLAIN)
 
 
 def openapi_document(_call: Open) -> Answer:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from paywright.client import model, paying
 from paywright.client.conditions import Condition, without, written
 from paywright.client.errors import Conflict, InsufficientQuantity, NotFound, RateLimited, Unavailable
+from paywright.client.streams import Streaming
 from paywright.client.transport import segment, without_none
 from paywright.kernel.model import Customer, CustomerType
 
@@ -22,7 +23,7 @@ OPENS_NOTHING = ("claim_not_found", "claim_taken")
 """A guest's claim token before anything is bought with it, and after the purchases moved to an account."""
 
 
-class CustomerHandle:
+class CustomerHandle(Streaming):
     """One customer. Making a handle asks nothing; whether the id exists is your own affair."""
 
     def __init__(self, surface: "Surface", customer_type: CustomerType, customer_id: str) -> None:

@@ -3,12 +3,13 @@
 import asyncio
 import time
 import uuid
+from collections.abc import AsyncGenerator, Generator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from paywright.client.errors import Unavailable, of_answer
-from paywright.client.transport import TIMEOUT_S, query_text
+from paywright.client.transport import TIMEOUT_S, Frame, Frames, query_text
 
 if TYPE_CHECKING:
     import httpx
@@ -17,6 +18,8 @@ Shown = TypeVar("Shown")
 
 TRIES_MAX = 3
 BACK_OFF_S = 0.2
+READ_TIMEOUT_S = 60.0
+"""A stream that says nothing for so long, not even a heartbeat, is of a server that is gone."""
 
 
 class _Http:
@@ -38,6 +41,14 @@ class _Http:
             content = msgspec.json.encode(body)
         url = f"{self._url}{path}"
         return {"method": method, "url": url, "params": query_text(query), "content": content, "headers": headers}
+
+    def listening(self, path: str, seen: int | None) -> dict[str, Any]:
+        import httpx
+
+        headers = self._headers if seen is None else {**self._headers, "Last-Event-ID": str(seen)}
+        # Connecting is quick; what follows comes when something happens, and a heartbeat in between.
+        timeout = httpx.Timeout(TIMEOUT_S, read=READ_TIMEOUT_S)
+        return {"method": "GET", "url": f"{self._url}{path}", "headers": headers, "timeout": timeout}
 
     def may_repeat(self, method: str, answer: "httpx.Response | None", attempt: int) -> bool:
         if attempt >= TRIES_MAX or method not in ("GET", "POST", "PUT"):
@@ -93,6 +104,18 @@ class HttpTransport(_Http):
             raise unreachable(failure) from failure
         return self.read(answer, shows)
 
+    def listen(self, path: str, seen: int | None) -> Generator[Frame, None, None]:
+        frames = Frames()
+        try:
+            with self._client.stream(**self.listening(path, seen)) as answer:
+                if answer.status_code >= 400:
+                    answer.read()
+                    self.read(answer, bytes)
+                for piece in answer.iter_bytes():
+                    yield from frames.feed(piece)
+        except self._outage as error:
+            raise unreachable(error) from error
+
     def close(self) -> None:
         self._client.close()
 
@@ -129,6 +152,19 @@ class AsyncHttpTransport(_Http):
             assert failure is not None
             raise unreachable(failure) from failure
         return self.read(answer, shows)
+
+    async def listen(self, path: str, seen: int | None) -> AsyncGenerator[Frame, None]:
+        frames = Frames()
+        try:
+            async with self._client.stream(**self.listening(path, seen)) as answer:
+                if answer.status_code >= 400:
+                    await answer.aread()
+                    self.read(answer, bytes)
+                async for piece in answer.aiter_bytes():
+                    for frame in frames.feed(piece):
+                        yield frame
+        except self._outage as error:
+            raise unreachable(error) from error
 
     async def close(self) -> None:
         await self._client.aclose()

@@ -24,7 +24,13 @@ from paywright.demo.visit import COOKIE, DEMO_USERS, Message, Visit, Visits
 
 Asked = Request[Any, Any, Any]
 Answering = Callable[[Asked], Coroutine[Any, Any, Response[Any]]]
-STATIC = {"store.css": "text/css", "store.js": "text/javascript", "mark.svg": "image/svg+xml"}
+STATIC = {
+    "store.css": "text/css",
+    "store.js": "text/javascript",
+    "live.js": "text/javascript",
+    "mark.svg": "image/svg+xml",
+}
+TOKEN_TTL_S = 3600
 CATALOG = Path(__file__).parent / "catalog.toml"
 """What the store sells when `dev` is given no catalog."""
 
@@ -49,7 +55,7 @@ def build(
     store = Store(AsyncClient(url, secret_key), visits, Answers(prefix, visits, checkout_origin), url, prefix)
     pages: dict[str, Answering] = {
         "/": store.home,
-        "/balance": store.balance,
+        "/live": store.live,
         "/success": store.success,
         "/canceled": store.canceled,
         "/static/{name:str}": store.static,
@@ -106,9 +112,11 @@ class Store:
             "store.html", visit, shelf=shown, purse=purse, interval=interval, attempt=secrets.token_urlsafe(12)
         )
 
-    async def balance(self, request: Asked) -> Response[str]:
-        purse = await self._purse(self._visit(request))
-        return self._answers.json({"quantity": purse.quantity if purse else 0})
+    async def live(self, request: Asked) -> Response[str]:
+        """Where the page follows its visitor, and a token that reads this one customer and nothing else."""
+        user = self._client.user(self._visit(request).user.id)
+        made = await self._client.create_customer_token([user], ttl_s=TOKEN_TTL_S, scopes=["read"])
+        return self._answers.json({"url": f"/v1/customers/user/{user.id}/stream", "token": made.token})
 
     async def choose_user(self, request: Asked) -> Response[str]:
         visit, form = await self._posted(request)

@@ -5,6 +5,8 @@ An outage is `Unavailable`, as over HTTP; a bug of ours is raised as what it is.
 """
 
 import asyncio
+from collections.abc import AsyncGenerator, Generator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -21,9 +23,10 @@ from paywright.app import CatalogRefused, apply_catalog_file, is_in_use, open_ap
 from paywright.catalog.actions import apply
 from paywright.cli.dev_data import with_dev_secret
 from paywright.client.errors import PaywrightError, of_answer
-from paywright.client.transport import query_text
+from paywright.client.transport import Frame, query_text
 from paywright.engine.app import App
 from paywright.environments.model import Environment
+from paywright.inprocess.listening import listen, listen_async
 from paywright.kernel.ids import new_id
 from paywright.kernel.model import Provider
 from paywright.kernel.refusals import Refusal
@@ -97,6 +100,18 @@ class InProcess:
             raise outage(error, asked) from error
         return answered(outcome, asked, shows)
 
+    def listen(self, path: str, seen: int | None) -> Generator[Frame, None, None]:
+        yield from listen(self.allowed(path), seen)
+
+    def allowed(self, path: str) -> Call:
+        """A call that may stream; raises what the route refuses."""
+        asked = asked_for("GET", path, None, None, None)
+        call = self.parsed(asked)
+        if isinstance(call, Refusal):
+            answer = refused(call, asked.request.request_id)
+            raise of_answer(answer.status, answer.body)
+        return call
+
     def parsed(self, asked: Asked) -> Call | Refusal:
         """As far as the endpoint itself, for those that are awaited."""
         return dispatch.prepared(self._app, asked.route, asked.request, asked.parts, self._environment(), self._caller)
@@ -138,6 +153,12 @@ class AsyncInProcess:
         except tuple(OUTAGES) as error:
             raise outage(error, asked) from error
         return answered(outcome, asked, shows)
+
+    async def listen(self, path: str, seen: int | None) -> AsyncGenerator[Frame, None]:
+        call = await asyncio.to_thread(self._inner.allowed, path)
+        async with aclosing(listen_async(call, seen)) as frames:
+            async for frame in frames:
+                yield frame
 
     async def close(self) -> None:
         await asyncio.to_thread(self._inner.close)

@@ -159,13 +159,8 @@ REFUSALS: dict[str, tuple[int, str]] = {
     # 429, 500, 501, 502, 503
     "rate_limited": (429, "Too many requests. Wait and try again."),
     "too_many_streams": (429, "This customer has {limit} streams open, which is the most there may be. Close some."),
-    "too_many_streams": (429, "This customer has {limit} streams open, which is the most there may be. Close some."),
     "internal_error": (500, "Something broke on our side. It is logged under this `request_id`."),
     "not_implemented": (501, "Not implemented yet: {what}."),
-    "cannot_stream": (
-        501,
-        "A stream would keep a thread of this server for itself. Open it at `paywright serve`, or mount the API in an ASGI app.",
-    ),
     "cannot_stream": (
         501,
         "A stream would keep a thread of this server for itself. Open it at `paywright serve`, or mount the API in an ASGI app.",
@@ -177,6 +172,5 @@ REFUSALS: dict[str, tuple[int, str]] = {
     ),
     "webhook_secret_missing": (503, "This environment has no webhook secret yet, so deliveries can't be verified."),
     "unavailable": (503, "Busy or out of reach for a moment. Repeat the request with the same Idempotency-Key."),
-    "streams_full": (503, "This server has as many streams open as it takes. Try again in a moment."),
     "streams_full": (503, "This server has as many streams open as it takes. Try again in a moment."),
 }

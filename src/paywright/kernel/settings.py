@@ -37,8 +37,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     recovery_after_s: float = 60
     streams_max: int = 20_000
     streams_per_customer_max: int = 200
-    streams_max: int = 20_000
-    streams_per_customer_max: int = 200
     background_calls_per_s: Annotated[float, msgspec.Meta(gt=0)] | None = None
     event_payload_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 90
     stripe_secret_key: str | None = None

@@ -18,6 +18,7 @@ from paywright.environments.model import Environment
 from paywright.kernel.model import Customer
 from paywright.kernel.refusals import Refusal
 from paywright.realtime import queries
+from paywright.realtime.bell import Bell
 from paywright.realtime.model import Credential, Head, Why
 from paywright.realtime.queries import Key
 from paywright.realtime.rules import HEARTBEAT
@@ -90,9 +91,12 @@ class Dispatcher:
             watched.streams.add(made)
             self._open += 1
             self._joining.add(made)
-            if self._thread is None:
+            begins = self._thread is None
+            if begins:
                 self._thread = threading.Thread(target=self._run, name="paywright-streams", daemon=True)
                 self._thread.start()
+        if begins:
+            self._app.resource(Bell).listen()
         self._news.set()
         return made
 
@@ -139,15 +143,16 @@ class Dispatcher:
         return self._open
 
     def stop_streams(self) -> None:
-        """Ends every stream, and takes no more: the server is stopping."""
+        """Ends every stream there is: the server they came through is stopping."""
         with self._lock:
-            self._is_closing = True
             streams = [stream for watched in self._watched.values() for stream in watched.streams]
         _end(streams, "stopping")
-        self._news.set()
 
     def close(self) -> None:
+        with self._lock:
+            self._is_closing = True
         self.stop_streams()
+        self._news.set()
         if self.hear in self._app.listeners:
             self._app.listeners.remove(self.hear)
         if self._thread is not None:

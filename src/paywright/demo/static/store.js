@@ -1,7 +1,8 @@
-// The store works without this file. It keeps the balance fresh and spends without leaving the page.
+// The store works without this file. It follows the customer, so that the page shows what happens elsewhere, and spends without leaving the page.
 
-const POLL_MS = 2000;
-const shown = document.querySelector("[data-balance]");
+import { follow } from "./live.js";
+
+const followed = document.querySelector("[data-live]");
 const quantity = document.querySelector("[data-quantity]");
 const note = document.querySelector("[data-note]");
 const spend = document.querySelector("[data-spend]");
@@ -15,13 +16,30 @@ function show(balance) {
   quantity.classList.add("moved");
 }
 
-async function refresh() {
-  if (document.hidden) return;
-  try {
-    const answer = await fetch(shown.dataset.balance, { headers: { Accept: "application/json" } });
-    if (answer.ok) show((await answer.json()).quantity);
-  } catch {
-    // The server is restarting: the next round asks again.
+async function admit() {
+  const answer = await fetch(followed.dataset.live, { headers: { Accept: "application/json" } });
+  if (!answer.ok) throw new Error(`the store answered ${answer.status}`);
+  return answer.json();
+}
+
+let owned = null;
+
+function told(state) {
+  const item = state.items.find((each) => each.id === followed.dataset.item);
+  if (item && quantity) show(item.non_negative_quantity);
+  const now = JSON.stringify(state.products.map((each) => [each.id, each.quantity, each.access, each.ends_at, each.subscription]));
+  if (owned !== null && owned !== now) renew();
+  owned = now;
+}
+
+// The server writes the page; what it would write now takes the place of what stands there.
+async function renew() {
+  const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+  if (!answer.ok) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const part of document.querySelectorAll("[data-part]")) {
+    const fresh = page.querySelector(`[data-part="${part.dataset.part}"]`);
+    if (fresh) part.replaceWith(fresh);
   }
 }
 
@@ -48,5 +66,5 @@ async function spendOne(event) {
   }
 }
 
-if (shown) setInterval(refresh, POLL_MS);
+if (followed) follow(admit, told);
 if (spend) spend.addEventListener("submit", spendOne);
