@@ -7,8 +7,6 @@ from paywright.cli.options import fail, shared
 LATER = {
     "dashboard": "A one-time sign-in link for the operator's dashboard.",
     "doctor": "What is wrong, and how to mend it.",
-    "import": "Bring an existing Stripe account in.",
-    "export": "Take everything out.",
 }
 
 

@@ -57,8 +57,8 @@ def carry_on(
     """
     Goes on with it to its end, or for so many seconds; answers how it stands. None: somebody else is at it.
 
-    Raises what the gateway raises: it rests then at its last page, and whoever carries it on begins there. `stripe_account_changed` when the key has
-    become another account's: nothing is compared.
+    Raises what the gateway raises: it rests then at its last page, and whoever carries it on begins there. `stripe_account_changed` when the key
+    has become another account's: nothing is compared.
     """
     with app.work(environment.id) as work:
         held = reports.claim(work, reconciliation_id, wall=app.wall(), life_ms=_life_ms(app))

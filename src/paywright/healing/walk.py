@@ -1,8 +1,8 @@
 """
 The steps of a reconciliation, each a page at a time: after every page the place is written down, so whoever carries on begins there.
 
-Lists are read a hundred objects at a time, with everything expanded that projecting one needs; only what differs is fetched by itself. What Stripe's
-lists cannot tell, because it is gone there, is found by counting what we hold of it.
+Lists are read a hundred objects at a time, with everything expanded that projecting one needs; only what differs is fetched by itself. What
+Stripe's lists cannot tell, because it is gone there, is found by counting what we hold of it.
 """
 
 from collections import Counter

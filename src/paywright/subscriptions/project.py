@@ -210,10 +210,15 @@ def _use_trial(work: Work, customer: Customer, place: str, facts: SubscriptionFa
 
 
 def undo_duplicate(work: Work, customer: Customer, facts: SubscriptionFacts, refusal: Refusal) -> None:
-    """Somebody else was fulfilled first: this subscription is canceled and its payment returned, by commands after the commit."""
-    command(work, ownership.CANCEL_SUBSCRIPTION, facts.id, {"subscription_id": facts.id})
-    if facts.payment_intent_id is not None:
-        command(work, REFUND_PAYMENT, facts.payment_intent_id, {"payment_intent_id": facts.payment_intent_id})
+    """
+    Somebody else was fulfilled first: this subscription is canceled and its payment returned, by commands after the commit.
+
+    One that was not sold here, but made in Stripe's dashboard or brought in, is left to a person: nobody asked us to undo it.
+    """
+    if metadata.ENVIRONMENT in facts.metadata:
+        command(work, ownership.CANCEL_SUBSCRIPTION, facts.id, {"subscription_id": facts.id})
+        if facts.payment_intent_id is not None:
+            command(work, REFUND_PAYMENT, facts.payment_intent_id, {"payment_intent_id": facts.payment_intent_id})
     told = {"subscription_id": facts.id, "payment_intent_id": facts.payment_intent_id, "refused": refusal.code}
     open_incident(work, "duplicate_purchase", told, customer=customer)
 
