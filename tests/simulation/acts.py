@@ -1,6 +1,8 @@
 """What people do: a table of acts with how often each is drawn."""
 
+import string
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tests.flows.shop import CANCEL_URL, SUCCESS_URL
@@ -8,12 +10,23 @@ from tests.simulation.town import USERS, Town
 
 PAYS, DECLINES, DISPUTES, INQUIRES = "4242424242424242", "4000000000000002", "4000000000000259", "4000000000001976"
 REFUND_FAILS, REFUND_WAITS, WARNED = "4000000000005126", "4000000000007726", "4000000000005423"
-CARDS = (*(PAYS,) * 6, DECLINES, DISPUTES, INQUIRES, REFUND_FAILS, REFUND_WAITS, WARNED)
+DEBIT_CLEARS, DEBIT_BOUNCES = "pm_usBankAccount_success", "pm_usBankAccount_insufficientFunds"
+CARDS = (*(PAYS,) * 6, DECLINES, DISPUTES, INQUIRES, REFUND_FAILS, REFUND_WAITS, WARNED, DEBIT_CLEARS, DEBIT_BOUNCES)
 PLANS = (("pro", "monthly"), ("pro", "yearly"), ("team", "monthly"))
 ON_SALE = (*(("pack", "once"),) * 3, ("lifetime", "once"), ("support", "monthly"), *PLANS)
 LATER_CARDS = ("pm_card_visa", "pm_card_visa", "pm_card_chargeCustomerFail")
 
 Act = Callable[[], None]
+
+
+def at_once(acts: list[Act]) -> None:
+    """On threads of their own when they are several; whatever one of them raises is raised."""
+    if len(acts) == 1:
+        acts[0]()
+        return
+    with ThreadPoolExecutor(len(acts)) as threads:
+        for outcome in [threads.submit(act) for act in acts]:
+            outcome.result()
 
 
 def checkout(town: Town) -> Act:
@@ -32,13 +45,43 @@ def checkout(town: Town) -> Act:
         status, session = town.ask("POST", "/v1/checkout-sessions", wish)
         if status != 201 or walks_away or not session["url"]:
             return
-        stripe_id = session["stripe"]["checkout_session_id"]
         town.tell(f"{user} pays {product} with {card}")
-        town.shop.account.pay(stripe_id, card)
-        if card == DECLINES:
-            town.shop.account.pay(stripe_id, PAYS)
+        pay(town, session, card)
         if comes_back:
             town.ask("POST", f"/v1/checkout-sessions/{session['id']}/sync")
+
+    return act
+
+
+def pay(town: Town, session: dict[str, Any], card: str) -> None:
+    """Whoever is declined takes another card."""
+    stripe_id = session["stripe"]["checkout_session_id"]
+    if card.startswith("pm_"):
+        town.shop.account.pay(stripe_id, payment_method=card)
+        return
+    town.shop.account.pay(stripe_id, card)
+    if card == DECLINES:
+        town.shop.account.pay(stripe_id, PAYS)
+
+
+def guest(town: Town) -> Act:
+    """Buys without an account, and perhaps opens one, perhaps before the money is in."""
+    user, card = town.draw.choice(USERS), town.draw.choice(CARDS)
+    joins, waits = town.draw.random() < 0.6, town.draw.random() < 0.5
+    token = "".join(town.draw.choices(string.ascii_letters + string.digits, k=43))
+
+    def act() -> None:
+        line = {"product_id": "pack", "price_id": "once"}
+        wish = {"customer": None, "claim_token": token, "line_items": [line]}
+        back = {"success_url": SUCCESS_URL, "cancel_url": CANCEL_URL}
+        status, session = town.ask("POST", "/v1/checkout-sessions", {**wish, **back})
+        assert status == 201, session
+        town.tell(f"a guest pays with {card}")
+        pay(town, session, card)
+        if waits:
+            town.ask("POST", f"/v1/checkout-sessions/{session['id']}/sync")
+        if joins:
+            town.ask("POST", f"/v1/customers/user/{user}/claims", {"claim_token": token})
 
     return act
 
@@ -51,9 +94,15 @@ def spend(town: Town) -> Act:
         path = f"/v1/customers/user/{user}/items/{item}/decrease"
         status, _ = town.ask("POST", path, {"quantity": quantity})
         if status == 200:
-            town.spent[user, item] += quantity
+            town.note_spent(user, item, quantity)
 
     return act
+
+
+def rush(town: Town) -> Act:
+    """Many spend the same units at the same moment."""
+    spenders = [spend(town) for _ in range(12)]
+    return lambda: at_once(spenders)
 
 
 def switch(town: Town) -> Act:
@@ -191,7 +240,9 @@ def owned(town: Town, user: str) -> list[dict[str, Any]]:
 
 ACTS: tuple[tuple[int, Callable[[Town], Act]], ...] = (
     (26, checkout),
-    (18, spend),
+    (5, guest),
+    (12, spend),
+    (4, rush),
     (10, switch),
     (10, cancel_or_resume),
     (5, grant_or_revoke),

@@ -62,17 +62,20 @@ def nobody_overdrew(town: Town, connection: sa.Connection) -> None:
 
 def sequences_have_no_gaps(town: Town, connection: sa.Connection) -> None:
     """Events and ledger entries of a customer are numbered 1, 2, 3 … together."""
-    here = town.shop.environment_id
-    for user in USERS:
-        key = Customer("user", user).key
-        both = sa.union_all(
-            *(
-                sa.select(table.c.sequence).where(table.c.environment_id == here, table.c.customer == key)
-                for table in (events, ledger_entries)
+    both = sa.union_all(
+        *(
+            sa.select(table.c.customer, table.c.sequence).where(
+                table.c.environment_id == town.shop.environment_id, table.c.customer.is_not(None)
             )
+            for table in (events, ledger_entries)
         )
-        found = sorted(connection.execute(both).scalars())
-        assert found == list(range(1, len(found) + 1)), user
+    )
+    numbers: dict[str, list[int]] = {}
+    for customer, sequence in connection.execute(both):
+        numbers.setdefault(customer, []).append(sequence)
+    assert len(numbers) >= len(USERS) - 1
+    for customer, found in numbers.items():
+        assert sorted(found) == list(range(1, len(found) + 1)), customer
 
 
 def holders_are_those_who_hold(town: Town, connection: sa.Connection) -> None:

@@ -1,7 +1,6 @@
 """Whole lives of a shop from a seed, on both databases, with everything failing now and then."""
 
 import random
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -15,14 +14,15 @@ from tests.conftest import KINDS
 from tests.flows import premises
 from tests.flows.shop import Shop, opened_shop
 from tests.simulation import invariants
-from tests.simulation.acts import ACTS, Act, time_passes
+from tests.simulation.acts import ACTS, Act, at_once, time_passes
 from tests.simulation.town import CATALOG, Town
 from tests.simulation.trouble import TROUBLES, deliveries_suffer
 
 Drawn = TypeVar("Drawn")
 LIVES = 2
 """For each database, unless `--lives` says otherwise."""
-ACTS_OF_A_LIFE = 40
+MOMENTS = 40
+AT_ONCE = (1, 1, 1, 2, 3)
 SETTINGS = {"PAYWRIGHT_CLAIM_TIMEOUT_S": "1", "PAYWRIGHT_RECOVERY_AFTER_S": "1"}
 """What a dead server held is free again soon."""
 
@@ -44,7 +44,7 @@ def test_whatever_happens_everybody_ends_with_what_they_paid_for(
 def live(town: Town, seed: int) -> None:
     try:
         deliveries_suffer(town)
-        for _ in range(ACTS_OF_A_LIFE):
+        for _ in range(MOMENTS):
             a_moment(town)
         town.calm()
         town.shop.advance("2d")
@@ -58,36 +58,14 @@ def live(town: Town, seed: int) -> None:
 
 
 def a_moment(town: Town) -> None:
-    """Something goes wrong, perhaps; somebody does something, or two do at once; perhaps time passes."""
+    """Something goes wrong, perhaps; somebody does something, or several do at once; perhaps time passes."""
     luck = town.draw.random()
     if luck < 0.3:
         drawn(town, TROUBLES)(town)
-    acts: list[Act] = [drawn(town, ACTS)(town) for _ in range(2 if town.draw.random() < 0.3 else 1)]
+    acts: list[Act] = [drawn(town, ACTS)(town) for _ in range(town.draw.choice(AT_ONCE))]
     at_once(acts)
     if luck > 0.85:
         time_passes(town)()
-
-
-def at_once(acts: list[Act]) -> None:
-    """On threads of their own when they are several; whatever one of them raises is raised."""
-    if len(acts) == 1:
-        acts[0]()
-        return
-    raised: list[BaseException] = []
-
-    def run(act: Act) -> None:
-        try:
-            act()
-        except BaseException as error:  # noqa: BLE001
-            raised.append(error)
-
-    threads = [threading.Thread(target=run, args=(act,)) for act in acts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for error in raised:
-        raise error
 
 
 def drawn(town: Town, table: tuple[tuple[int, Drawn], ...]) -> Drawn:

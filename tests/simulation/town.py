@@ -74,9 +74,14 @@ class Town:
     """The server is about to be killed by this one."""
     _calls: int = 0
     _starting: threading.Lock = field(default_factory=threading.Lock)
+    """One thread at a time starts the server, and counts."""
 
     def tell(self, what: str) -> None:
         self.told.append(what)
+
+    def note_spent(self, user: str, item: str, quantity: int) -> None:
+        with self._starting:
+            self.spent[user, item] += quantity
 
     def ask(self, method: str, path: str, body: object = None) -> tuple[int, dict[str, Any]]:
         """
