@@ -28,6 +28,7 @@ from paywright.environments import queries
 from paywright.environments.model import Environment
 from paywright.healing import beats, reconcile
 from paywright.healing.reports import under_way
+from paywright.hooks import listeners
 from paywright.hooks.actions import fan_out, fan_out_late, has_news, send_due
 from paywright.kernel.ids import wall_ms
 from paywright.kernel.refusals import Refusal
@@ -225,6 +226,8 @@ JOBS: tuple[Job, ...] = (
     Job("outbox", fan_out, 1, wakes=True),
     Job("late events", fan_out_late, 10),
     Job("hooks", send_due, 1, wakes=True, at_once=2),
+    Job("listeners", listeners.run_due, 1, wakes=True, at_once=2),
+    Job("functions that are gone", listeners.disable_gone, 3600),
     Job("letters", send_letters, 1, wakes=True),
     Job("settling", settle_customers, 1),
     Job("owner migrations", migrations.advance_running, 1, wakes=True),

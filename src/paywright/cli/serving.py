@@ -3,7 +3,8 @@
 import os
 import socket
 import sys
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,7 @@ def serve_here(listener: socket.socket, settings: "Settings", *, with_worker: bo
     from paywright.api.listening import Listening, url_of
     from paywright.api.server import build
     from paywright.app import apply_catalog_file, open_app
+    from paywright.inprocess.hearing import load
     from paywright.kernel import faults
     from paywright.worker import Worker
 
@@ -83,6 +85,7 @@ def serve_here(listener: socket.socket, settings: "Settings", *, with_worker: bo
     with ExitStack() as stack:
         stack.callback(app.close)
         apply_catalog_file(app, settings.environment, Path.cwd())
+        stack.callback(load(app))
         if with_worker:
             stack.enter_context(Worker(app))
         stack.enter_context(Listening(build(app), listener=listener))
@@ -98,13 +101,14 @@ def serve_here(listener: socket.socket, settings: "Settings", *, with_worker: bo
 def worker(log_level: str, environment: str | None, as_json: bool) -> None:
     """The background work of all environments, apart from the server. Ends on Ctrl-C or SIGTERM."""
     from paywright.emails.shop import require_sound
+    from paywright.inprocess.hearing import load
     from paywright.worker import Worker
 
     log_to_stderr(log_level)
     require_sound(read_settings(environment))
     without_telemetry()
     told = Told()
-    with opened(environment) as (app, _), Worker(app):
+    with opened(environment) as (app, _), closing_after(load(app)), Worker(app):
         show({"worker": "running"}, "The worker is running.", as_json=as_json)
         told.wait()
 
@@ -125,6 +129,14 @@ def sandbox(
     arguments += ["--json"] if as_json else []
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "paywright_sandbox", *arguments])
+
+
+@contextmanager
+def closing_after(close: Callable[[], None]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        close()
 
 
 def without_telemetry() -> None:

@@ -166,7 +166,11 @@ class Hold(msgspec.Struct, frozen=True):
 
 
 class Hook(msgspec.Struct, frozen=True):
-    """An endpoint of the app that hears events. `secret` is there in the answer to its creation only."""
+    """
+    Who hears events: an endpoint of the app's, or with `kind` `process` a function of its own, whose name is the `url`.
+
+    `secret` is there in the answer to its creation only.
+    """
 
     id: str
     url: str
@@ -176,6 +180,7 @@ class Hook(msgspec.Struct, frozen=True):
     disabled_reason: str | None = None
     failing_since: datetime | None = None
     secret: str | None = None
+    kind: Literal["endpoint", "process"] = "endpoint"
 
 
 class HookDelivery(msgspec.Struct, frozen=True):

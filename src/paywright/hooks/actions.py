@@ -9,23 +9,21 @@ import base64
 import secrets
 
 import msgspec
-import sqlalchemy as sa
 
 from paywright.engine.app import App
 from paywright.environments.model import Environment
 from paywright.hooks import queries
-from paywright.hooks.model import Attempt, Hook
-from paywright.hooks.rules import DISABLED_AFTER_MS, HOLDS_UP_MS, bad_hook, hears, next_try_at
+from paywright.hooks.deliveries import claim, conclude, queue
+from paywright.hooks.model import Hook
+from paywright.hooks.rules import bad_hook, hears
 from paywright.hooks.sending import Sender
-from paywright.hooks.tables import hook_attempts, hook_deliveries, hooks
-from paywright.hooks.wire import Outgoing, outgoing
+from paywright.hooks.tables import hook_deliveries, hooks
+from paywright.hooks.wire import outgoing
 from paywright.kernel.ids import new_id, wall_ms
 from paywright.kernel.refusals import Refusal, invalid_request
 from paywright.kernel.settings import Settings
 from paywright.kernel.vault import decrypt, encrypt
 from paywright.outbox import delivery as outbox
-from paywright.outbox.actions import record
-from paywright.storage.statements import insert_if_absent
 from paywright.storage.work import Work
 
 LEASE_MS = 60_000
@@ -49,10 +47,11 @@ def create(
     refusal = bad_hook(url, events, environment.mode)
     if refusal is not None:
         return refusal
-    if len(queries.every_hook(work.connection, work.environment_id)) >= queries.HOOKS_MAX:
+    made_before = queries.every_hook(work.connection, work.environment_id)
+    if sum(hook.kind == "endpoint" for hook in made_before) >= queries.HOOKS_MAX:
         return invalid_request("url", f"An environment has at most {queries.HOOKS_MAX} hooks.")
     secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
-    _listen(work)
+    begin_to_listen(work)
     hook_id = new_id("hook")
     work.execute(
         hooks.insert().values(
@@ -82,7 +81,11 @@ def change(
     present = queries.hook(work.connection, work.environment_id, hook_id)
     if present is None:
         return Refusal("not_found")
-    refusal = bad_hook(url or present.url, events or present.events, environment.mode)
+    if present.kind == "process" and (url is not None or events is not None):
+        return invalid_request("url", "This is a function of the app: its code says what it hears. It can be disabled.")
+    refusal = (
+        None if present.kind == "process" else bad_hook(url or present.url, events or present.events, environment.mode)
+    )
     if refusal is not None:
         return refusal
     values: dict[str, object] = {
@@ -90,7 +93,7 @@ def change(
         "events": msgspec.json.encode(events or present.events).decode(),
     }
     if enabled:
-        _listen(work)
+        begin_to_listen(work)
     if enabled is not None:
         values |= {"status": "enabled" if enabled else "disabled", "disabled_reason": None, "failing_since": None}
     work.execute(
@@ -155,12 +158,12 @@ def _tell(work: Work, environment: Environment, told: list[outbox.Undelivered]) 
         for event in outgoing(work.connection, environment.id, undelivered):
             for hook in listening:
                 if hears(hook.events, event.type):
-                    _queue(work, hook, event)
+                    queue(work, hook, event)
         outbox.mark_delivered(work, undelivered)
     return len(told)
 
 
-def _listen(work: Work) -> None:
+def begin_to_listen(work: Work) -> None:
     """Before a hook is made or enabled: while there was none, nobody kept what was recorded."""
     outbox.lock_progress(work)  # Two first hooks made at once: the second one must see the first.
     if not queries.every_hook(work.connection, work.environment_id, enabled_only=True):
@@ -169,95 +172,11 @@ def _listen(work: Work) -> None:
 
 def send_due(app: App, environment: Environment) -> int:
     """Deliveries whose turn it is, one try each. Answers how many were tried."""
-    claimed = _claim(app, environment)
+    claimed = claim(app, environment, "endpoint", lease_ms=LEASE_MS, limit=SENT_AT_ONCE)
     sender = app.resource(Senders).sender
     for row in claimed:
         secret = decrypt(app.settings.require_secret(), row.secret)
         attempt = sender.send(row.url, secret, row.event_id, row.body, private_allowed=environment.mode == "test")
         with app.work(environment.id) as work:
-            _conclude(work, row, attempt)
+            conclude(work, row, attempt)
     return len(claimed)
-
-
-def _queue(work: Work, hook: Hook, event: Outgoing) -> None:
-    row = {
-        "environment_id": work.environment_id,
-        "id": new_id("del"),
-        "hook_id": hook.id,
-        "event_id": event.id,
-        "event_type": event.type,
-        "customer": event.customer,
-        "sequence": event.sequence,
-        "body": event.body,
-        "created_at": wall_ms(),
-        "next_attempt_at": wall_ms(),
-    }
-    insert_if_absent(work, hook_deliveries, row)
-
-
-def _claim(app: App, environment: Environment) -> list[sa.Row[tuple[object, ...]]]:
-    """Due deliveries under a lease, oldest first; none with an earlier one of its customer before it that is still on its way."""
-    wall = wall_ms()
-    ours, earlier = hook_deliveries.alias("ours"), hook_deliveries.alias("earlier")
-    held_up = (
-        sa.select(earlier.c.id)
-        .where(
-            earlier.c.environment_id == ours.c.environment_id,
-            earlier.c.hook_id == ours.c.hook_id,
-            earlier.c.customer == ours.c.customer,
-            earlier.c.sequence < ours.c.sequence,
-            earlier.c.status == "pending",
-            earlier.c.created_at > wall - HOLDS_UP_MS,
-        )
-        .exists()
-    )
-    due = (
-        sa.select(ours.c.id, ours.c.hook_id, ours.c.event_id, ours.c.body, ours.c.attempts, hooks.c.url, hooks.c.secret)
-        .join(hooks, (hooks.c.environment_id == ours.c.environment_id) & (hooks.c.id == ours.c.hook_id))
-        .where(
-            ours.c.environment_id == environment.id,
-            ours.c.status == "pending",
-            ours.c.next_attempt_at <= wall,
-            hooks.c.status == "enabled",
-            ~held_up,
-        )
-        .order_by(ours.c.next_attempt_at, ours.c.id)
-        .limit(SENT_AT_ONCE)
-    )
-    with app.database.read() as connection:
-        if connection.execute(due.limit(1)).first() is None:
-            return []
-    with app.work(environment.id) as work:
-        claimed = list(work.execute(due.with_for_update(of=ours, skip_locked=True)).all())
-        for row in claimed:
-            here = hook_deliveries.c.environment_id == environment.id, hook_deliveries.c.id == row.id
-            work.execute(
-                hook_deliveries.update().where(*here).values(next_attempt_at=wall + LEASE_MS, attempts=row.attempts + 1)
-            )
-    return claimed
-
-
-def _conclude(work: Work, row: sa.Row[tuple[object, ...]], attempt: Attempt) -> None:
-    """Writes the try down; a hook that only fails for days is switched off, and somebody is told."""
-    number, wall = row.attempts + 1, wall_ms()
-    tried = {"environment_id": work.environment_id, "delivery_id": row.id, "number": number}
-    insert_if_absent(work, hook_attempts, {**tried, **msgspec.structs.asdict(attempt)})
-    here = hook_deliveries.c.environment_id == work.environment_id, hook_deliveries.c.id == row.id
-    its_hook = hooks.c.environment_id == work.environment_id, hooks.c.id == row.hook_id
-    if attempt.is_success:
-        done = {"status": "delivered", "delivered_at": wall, "next_attempt_at": None}
-        work.execute(hook_deliveries.update().where(*here).values(**done))
-        work.execute(hooks.update().where(*its_hook, hooks.c.failing_since.is_not(None)).values(failing_since=None))
-        return
-    again = next_try_at(number, wall)
-    status = "pending" if again is not None else "failed"
-    work.execute(hook_deliveries.update().where(*here).values(status=status, next_attempt_at=again))
-    work.execute(hooks.update().where(*its_hook, hooks.c.failing_since.is_(None)).values(failing_since=wall))
-    tired = work.execute(
-        hooks.update()
-        .where(*its_hook, hooks.c.status == "enabled", hooks.c.failing_since < wall - DISABLED_AFTER_MS)
-        .values(status="disabled", disabled_reason="failing")
-        .returning(hooks.c.id, hooks.c.url)
-    ).one_or_none()
-    if tired is not None:
-        record(work, "incident.opened", {"kind": "hook_disabled", "facts": {"hook_id": tired.id, "url": tired.url}})

@@ -5,11 +5,16 @@ from typing import Literal
 import msgspec
 
 HookStatus = Literal["enabled", "disabled"]
+HookKind = Literal["endpoint", "process"]
 DeliveryStatus = Literal["pending", "delivered", "failed"]
 
 
 class Hook(msgspec.Struct, frozen=True):
-    """`events` are names, `payment.*` for a family, or `*` for all. Instants are milliseconds, wall clock."""
+    """
+    `events` are names, `payment.*` for a family, or `*` for all. Instants are milliseconds, wall clock.
+
+    `kind` `process`: a function of the app's own (`@pay.on`), heard by a process that has it; its `url` is the function's name.
+    """
 
     id: str
     url: str
@@ -18,6 +23,7 @@ class Hook(msgspec.Struct, frozen=True):
     disabled_reason: str | None
     failing_since: int | None
     created_at: int
+    kind: HookKind = "endpoint"
 
 
 class Delivery(msgspec.Struct, frozen=True):

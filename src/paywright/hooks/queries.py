@@ -11,6 +11,8 @@ from paywright.hooks.tables import hook_attempts, hook_deliveries, hooks
 from paywright.kernel.instants import rfc3339, rfc3339_or_none
 
 HOOKS_MAX = 50
+LISTED_MAX = 500
+"""Functions of the app's process included, which nobody counts."""
 
 _HOOK = (
     hooks.c.id,
@@ -20,6 +22,7 @@ _HOOK = (
     hooks.c.disabled_reason,
     hooks.c.failing_since,
     hooks.c.created_at,
+    hooks.c.kind,
 )
 _DELIVERY = tuple(
     hook_deliveries.c[name]
@@ -34,7 +37,7 @@ def every_hook(connection: Connection, environment_id: str, *, enabled_only: boo
     statement = sa.select(*_HOOK).where(hooks.c.environment_id == environment_id)
     if enabled_only:
         statement = statement.where(hooks.c.status == "enabled")
-    return [_hook(row) for row in connection.execute(statement.order_by(hooks.c.id).limit(HOOKS_MAX))]
+    return [_hook(row) for row in connection.execute(statement.order_by(hooks.c.id).limit(LISTED_MAX))]
 
 
 def hook(connection: Connection, environment_id: str, hook_id: str) -> Hook | None:
@@ -75,6 +78,7 @@ def attempts(connection: Connection, environment_id: str, delivery_id: str) -> l
 def shown(found: Hook) -> dict[str, Any]:
     return {
         "id": found.id,
+        "kind": found.kind,
         "url": found.url,
         "events": list(found.events),
         "status": found.status,
@@ -107,4 +111,5 @@ def _hook(row: Any) -> Hook:
         row.disabled_reason,
         row.failing_since,
         row.created_at,
+        row.kind,
     )

@@ -17,12 +17,14 @@ hooks = Table(
     metadata,
     environment_column(),
     Column("id", Ident, primary_key=True),
-    Column("url", Ident, nullable=False),
+    Column("kind", Ident, nullable=False, server_default="endpoint", comment="or process: a function of the app's"),
+    Column("url", Ident, nullable=False, comment="of a function its name"),
     Column("events", JsonText, nullable=False),
-    Column("secret", Ident, nullable=False, comment="encrypted"),
+    Column("secret", Ident, comment="encrypted; null for functions"),
     Column("status", Ident, nullable=False, server_default="enabled"),
     Column("disabled_reason", Ident),
     Column("failing_since", Instant, comment="the first failure since the last success; wall clock"),
+    Column("seen_at", Instant, comment="wall clock: when a process that has the function was here last"),
     Column("created_at", Instant, nullable=False, comment="wall clock"),
 )
 

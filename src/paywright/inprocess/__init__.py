@@ -5,7 +5,8 @@ It has the methods of `paywright.client`, and calls what the HTTP routes call, w
 when one is constructed or first used.
 """
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from paywright.client import model
 from paywright.client.async_surface import AsyncSurface
@@ -27,6 +28,9 @@ from paywright.kernel.model import Provider
 if TYPE_CHECKING:
     from paywright.engine.app import App
     from paywright.inprocess.spending import InProcessCustom, InProcessGuest, InProcessTeam, InProcessUser
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Paywright(Surface):
@@ -83,6 +87,22 @@ class Paywright(Surface):
 
         return InProcessGuest(self, "guest", claim_token)
 
+    def on(
+        self, *events: str, when: Literal["after", "inside"] = "after", name: str | None = None
+    ) -> Callable[[Function], Function]:
+        """
+        A decorator: the function hears these events (`payment.paid`, `payment.*`, `*`), given a `model.Event`.
+
+        `after` the commit, at least once, in each customer's order, in a process that has the function: what it raises is tried again, and in the
+        end a failed delivery of the hook `app:{name}`. `inside` the transaction that makes the change: what it raises undoes the change and reaches
+        whoever asked for it. With a second parameter it is given the transaction's SQLAlchemy connection. It must not call `pay`. `item.*` and
+        `customer.state_changed` are written in batches and can't be heard inside.
+        `name` is the function's own, unless given: it names the function to the database, so it outlives moves in your code.
+        """
+        from paywright.inprocess.hearing import hear
+
+        return hear(self._app, events, when=when, name=name, may_await=False)
+
     @property
     def app(self) -> "App":
         """The engine, for what has no method here."""
@@ -113,6 +133,23 @@ class AsyncPaywright(AsyncSurface):
         }
         self._app = started(catalog, provider, {**given, **settings})
         super().__init__(AsyncInProcess(self._app))
+
+    def on(
+        self, *events: str, when: Literal["after", "inside"] = "after", name: str | None = None
+    ) -> Callable[[Function], Function]:
+        """
+        A decorator: the function hears these events (`payment.paid`, `payment.*`, `*`), given a `model.Event`.
+
+        `after` the commit, at least once, in each customer's order, in a process that has the function: what it raises is tried again, and in the
+        end a failed delivery of the hook `app:{name}`. `inside` the transaction that makes the change: what it raises undoes the change and reaches
+        whoever asked for it. With a second parameter it is given the transaction's SQLAlchemy connection. It must not call `pay`. `item.*` and
+        `customer.state_changed` are written in batches and can't be heard inside.
+        A coroutine function is run in a loop of its own, and hears after the commit only.
+        `name` is the function's own, unless given: it names the function to the database, so it outlives moves in your code.
+        """
+        from paywright.inprocess.hearing import hear
+
+        return hear(self._app, events, when=when, name=name, may_await=True)
 
     @property
     def app(self) -> "App":

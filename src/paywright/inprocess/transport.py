@@ -26,6 +26,7 @@ from paywright.client.errors import PaywrightError, of_answer
 from paywright.client.transport import Frame, query_text
 from paywright.engine.app import App
 from paywright.environments.model import Environment
+from paywright.inprocess.hearing import Hearing
 from paywright.inprocess.listening import listen, listen_async
 from paywright.kernel.ids import new_id
 from paywright.kernel.model import Provider
@@ -120,6 +121,7 @@ class InProcess:
         self._app.close()
 
     def _environment(self) -> Environment:
+        self._app.resource(Hearing).ensure()
         environment = self._app.environment(self._caller.environment_id)
         assert environment is not None, self._caller.environment_id
         return environment

@@ -548,10 +548,25 @@ def upgrade() -> None:
         "hooks",
         sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
         sa.Column("id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
-        sa.Column("url", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            server_default="endpoint",
+            nullable=False,
+            comment="or process: a function of the app's",
+        ),
+        sa.Column(
+            "url",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=False,
+            comment="of a function its name",
+        ),
         sa.Column("events", sa.Text(), nullable=False),
         sa.Column(
-            "secret", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False, comment="encrypted"
+            "secret",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=True,
+            comment="encrypted; null for functions",
         ),
         sa.Column(
             "status",
@@ -565,6 +580,12 @@ def upgrade() -> None:
             sa.BigInteger(),
             nullable=True,
             comment="the first failure since the last success; wall clock",
+        ),
+        sa.Column(
+            "seen_at",
+            sa.BigInteger(),
+            nullable=True,
+            comment="wall clock: when a process that has the function was here last",
         ),
         sa.Column("created_at", sa.BigInteger(), nullable=False, comment="wall clock"),
         sa.PrimaryKeyConstraint("environment_id", "id", name=op.f("pk_hooks")),
