@@ -11,7 +11,8 @@ from paywright_sandbox import Sandbox
 from tests.contract import real
 from tests.contract.billing import Desk
 from tests.contract.conformance import Conformance
-from tests.contract.shop import Shop, web_client
+from tests.contract.other_forms import FORMS, is_told_twice
+from tests.contract.shop import OTHER_FORMS, Shop, web_client
 
 
 @pytest.fixture(scope="session")
@@ -25,13 +26,26 @@ def sandbox(conformance: Conformance) -> Iterator[Sandbox]:
         yield running
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every story is told twice: as we believe Stripe to be, and with every uncertain point in its other form."""
+    if "forms" in metafunc.fixturenames and is_told_twice(metafunc.module.__name__, metafunc.function.__name__):
+        metafunc.parametrize("forms", FORMS, indirect=True)
+
+
 @pytest.fixture
-def shop(sandbox: Sandbox, conformance: Conformance) -> Iterator[Shop]:
+def forms(request: pytest.FixtureRequest) -> str:
+    return str(getattr(request, "param", FORMS[0]))
+
+
+@pytest.fixture
+def shop(sandbox: Sandbox, conformance: Conformance, forms: str) -> Iterator[Shop]:
     """A fresh account on the sandbox. Whatever went out during the test must have fitted the SDK's types."""
     if real.KEY:
         pytest.skip("needs more than the SDK: the real Stripe has no control API")
     conformance.problems.clear()
     with Shop(sandbox.url, sandbox.secret_key) as opened:
+        if forms != FORMS[0]:
+            opened.control("PATCH", "settings", {"variant": OTHER_FORMS})
         yield opened
     assert conformance.problems == []
 

@@ -1,54 +1,12 @@
-"""
-The stories again with every uncertain point of Stripe's behaviour in its other form, all at once.
+"""Two uncertain points at once, and the table of what is told in both forms."""
 
-Left out are the tests that state one form: what each of them pins down stands beside it, and its other form is in test_variants.py or here.
-"""
-
-from types import ModuleType
+from importlib import import_module
 from typing import Any
 
 import pytest
 
-from tests.contract import (
-    test_billing_stories,
-    test_checkout_payment,
-    test_checkout_subscription,
-    test_disputes,
-    test_portal,
-    test_refunds,
-    test_renewals,
-    test_schedules,
-    test_subscription_changes,
-)
+from tests.contract.other_forms import STATES_ONE_FORM, STORIES
 from tests.contract.shop import OTHER_FORMS, Shop
-
-STORIES: tuple[ModuleType, ...] = (
-    test_billing_stories,
-    test_checkout_payment,
-    test_checkout_subscription,
-    test_disputes,
-    test_portal,
-    test_refunds,
-    test_renewals,
-    test_schedules,
-    test_subscription_changes,
-)
-STATES_ONE_FORM = {
-    "test_2_a_subscription_by_card": "U1, U15: created active, before its invoice",
-    "test_2_with_3ds": "U15: the subscription before its invoice",
-    "test_3_a_trial_saves_a_card_and_takes_nothing": "U15: the subscription before its invoice",
-    "test_12_a_subscription_by_bank_debit": "U2: active while the debit is under way",
-    "test_11_a_card_that_charges_back": "U8: a chargeback cannot be refunded",
-    "test_an_inquiry_can_escalate": "U3: charge.updated follows",
-    "test_golden_prorations": "U5: halves go away from zero",
-    "test_two_changes_in_one_period_credit_what_the_first_charged": "U5: halves go away from zero",
-}
-
-for story in STORIES:
-    for name, told in vars(story).items():
-        if name.startswith("test_") and callable(told) and name not in STATES_ONE_FORM:
-            assert name not in globals(), f"two stories are called {name}"
-            globals()[name] = told
 
 
 @pytest.fixture
@@ -59,7 +17,7 @@ def shop(shop: Shop) -> Shop:
 
 
 def test_what_is_left_out_exists() -> None:
-    told = {name for story in STORIES for name in vars(story)}
+    told = {name for story in STORIES for name in vars(import_module(story))}
     assert set(STATES_ONE_FORM) <= told
 
 
