@@ -24,7 +24,16 @@ from paywright.subscriptions import queries
 from paywright.subscriptions.leaving import ask_to_leave, is_shared
 from paywright.subscriptions.requests import Ask, Change, carry_out, request, reworded, unanswered
 
-__all__ = ["CancelAt", "cancel", "cancel_at_period_end_at_stripe", "cancel_at_stripe", "carry_out", "resume", "revoke", "unanswered"]
+__all__ = [
+    "CancelAt",
+    "cancel",
+    "cancel_at_period_end_at_stripe",
+    "cancel_at_stripe",
+    "carry_out",
+    "resume",
+    "revoke",
+    "unanswered",
+]
 
 CancelAt = Literal["period_end", "now"]
 

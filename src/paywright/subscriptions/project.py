@@ -25,7 +25,7 @@ from paywright.subscriptions.lines import key_of, lines_of
 from paywright.subscriptions.model import SubscriptionFacts
 from paywright.subscriptions.requests import go_on_after_waiting
 from paywright.subscriptions.rules import access, begins_at, may_begin
-from paywright.subscriptions.tables import trial_uses
+from paywright.subscriptions.tables import duplicate_subscriptions, trial_uses
 
 REFUND_PAYMENT = "refund_payment"
 """The command that returns a payment in full; `payments` carries it out."""
@@ -213,14 +213,17 @@ def undo_duplicate(work: Work, customer: Customer, facts: SubscriptionFacts, ref
     """
     Somebody else was fulfilled first: this subscription is canceled and its payment returned, by commands after the commit.
 
-    One that was not sold here, but made in Stripe's dashboard or brought in, is left to a person: nobody asked us to undo it.
+    One that was not sold here, but made in Stripe's dashboard or brought in, is left to a person: nobody asked us to undo it. As long as it lives every
+    look at it comes here again; the person is told once.
     """
     if metadata.ENVIRONMENT in facts.metadata:
         command(work, ownership.CANCEL_SUBSCRIPTION, facts.id, {"subscription_id": facts.id})
         if facts.payment_intent_id is not None:
             command(work, REFUND_PAYMENT, facts.payment_intent_id, {"payment_intent_id": facts.payment_intent_id})
-    told = {"subscription_id": facts.id, "payment_intent_id": facts.payment_intent_id, "refused": refusal.code}
-    open_incident(work, "duplicate_purchase", told, customer=customer)
+    row = {"environment_id": work.environment_id, "subscription_id": facts.id, "told_at": work.now}
+    if insert_if_absent(work, duplicate_subscriptions, row):
+        told = {"subscription_id": facts.id, "payment_intent_id": facts.payment_intent_id, "refused": refusal.code}
+        open_incident(work, "duplicate_purchase", told, customer=customer)
 
 
 def _leaving(work: Work, facts: SubscriptionFacts, sold: dict[str, SoldPrice], lines: list[ResolvedLine]) -> set[str]:

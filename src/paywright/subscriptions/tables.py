@@ -87,6 +87,14 @@ switch_quotes = Table(
     Index("ix_switch_quotes_customer", "environment_id", "customer", "created_at"),
 )
 
+duplicate_subscriptions = Table(
+    "duplicate_subscriptions",
+    metadata,
+    environment_column(),
+    Column("subscription_id", Ident, primary_key=True, comment="lost a race; somebody was told"),
+    Column("told_at", Instant, nullable=False),
+)
+
 trial_uses = Table(
     "trial_uses",
     metadata,

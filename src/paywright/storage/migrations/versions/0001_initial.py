@@ -308,6 +308,18 @@ def upgrade() -> None:
         batch_op.create_index("ix_disputes_payment_id", ["environment_id", "payment_id", "id"], unique=False)
 
     op.create_table(
+        "duplicate_subscriptions",
+        sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "subscription_id",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=False,
+            comment="lost a race; somebody was told",
+        ),
+        sa.Column("told_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("environment_id", "subscription_id", name=op.f("pk_duplicate_subscriptions")),
+    )
+    op.create_table(
         "environments",
         sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
         sa.Column("mode", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
