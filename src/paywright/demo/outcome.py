@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from paywright.client.model import CheckoutSession
+from paywright.client.model import CheckoutSession, Payment
 
 PENDING_REFRESH_S = 10
 
@@ -22,9 +22,14 @@ class OutcomePage(msgspec.Struct, frozen=True):
     facts: tuple[tuple[str, str], ...] = ()
 
 
-def outcome_of(session: CheckoutSession) -> OutcomePage:
-    """Paid, not yet, or not at all: never a thank-you for what did not happen."""
-    page = _page(session)
+def outcome_of(session: CheckoutSession, payment: Payment | None = None) -> OutcomePage:
+    """Paid, not yet, or not at all: never a thank-you for what did not happen. `payment` is the session's, where there is one."""
+    is_bounced = payment is not None and payment.status in ("failed", "cancelled")
+    page = (
+        BOUNCED
+        if session.status == "completed" and session.payment_status == "unpaid" and is_bounced
+        else _page(session)
+    )
     facts = [("Checkout session", session.id)]
     if session.stripe.checkout_session_id:
         facts.append(("At Stripe", session.stripe.checkout_session_id))
@@ -60,6 +65,11 @@ def _page(session: CheckoutSession) -> OutcomePage:
             return OutcomePage("bad", "The payment failed", "Nothing was charged. Try again, or use another card.")
 
 
+BOUNCED = OutcomePage(
+    "bad",
+    "Your bank sent the debit back",
+    "No money came, so nothing was handed over. Try again, or pay another way.",
+)
 CANCELED = OutcomePage(
     "kind", "You turned back", "Nothing was charged, and nothing was kept. Whatever you chose is still on the shelf."
 )

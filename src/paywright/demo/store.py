@@ -17,6 +17,7 @@ from litestar.exceptions import HTTPException
 
 from paywright.client import AsyncClient, PaywrightError
 from paywright.client.errors import InsufficientQuantity
+from paywright.client.model import CheckoutSession, Payment
 from paywright.demo.answers import HERE, Answers
 from paywright.demo.outcome import CANCELED, STALE_FORM, UNKNOWN, outcome_of
 from paywright.demo.shelf import INTERVALS, Purse, held_interval, shelf
@@ -168,7 +169,13 @@ class Store:
             session = None
         if session is None or session.customer is None or session.customer.id != visit.user.id:
             return self._answers.outcome(UNKNOWN, visit, status=404)
-        return self._answers.outcome(outcome_of(session), visit, purse=await self._purse(visit))
+        payment = await self._payment_of(session, visit) if session.payment_status == "unpaid" else None
+        return self._answers.outcome(outcome_of(session, payment), visit, purse=await self._purse(visit))
+
+    async def _payment_of(self, session: CheckoutSession, visit: Visit) -> Payment | None:
+        """A bank debit may bounce days after the checkout was completed; only the payment says so."""
+        newest = await self._client.user(visit.user.id).list_payments(limit=100)
+        return next((each for each in newest.data if each.checkout_session_id == session.id), None)
 
     async def canceled(self, request: Asked) -> Response[str]:
         return self._answers.outcome(CANCELED, self._visit(request))

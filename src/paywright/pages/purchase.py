@@ -14,6 +14,7 @@ from paywright.environments.model import Environment
 from paywright.kernel.refusals import Refusal
 from paywright.pages import offers, wording
 from paywright.pages.asked import OVER, Asked, Reply, opened, refused
+from paywright.payments import queries as payments
 from paywright.storage.idempotency import idempotency_key
 
 NOTHING_CHARGED = "Nothing was charged. You can choose again."
@@ -27,7 +28,7 @@ def show(asked: Asked) -> Reply:
     environment, page = found
     attempt = _attempt(asked, environment, page)
     if attempt is not None and attempt.status == "completed":
-        return _result(environment, page, attempt)
+        return _result(asked, environment, page, attempt)
     notice = NOTHING_CHARGED if "canceled" in asked.query else None
     return _offered(asked, environment, page, asked.query.get("currency"), notice)
 
@@ -128,10 +129,15 @@ def _offered(
     return Reply("purchase.html", shown, status)
 
 
-def _result(environment: Environment, page: PurchaseUrl, session: CheckoutSession) -> Reply:
-    """A bank debit is under way until the money is there."""
+def _result(asked: Asked, environment: Environment, page: PurchaseUrl, session: CheckoutSession) -> Reply:
+    """A bank debit is under way until the money is there, or the bank sends it back."""
     shown = {"tone": "good", "title": "Thank you. It is yours.", "text": "The purchase is complete."}
     if session.payment_status == "unpaid":
         text = "Your bank is still at it. What you bought is yours as soon as the money is there."
         shown = {"tone": "kind", "title": "Your payment is under way", "text": text}
+        with asked.app.database.read() as connection:
+            payment = payments.payment_of_checkout(connection, environment.id, session.id)
+        if payment is not None and payment.status in ("failed", "cancelled"):
+            text = "Your bank sent the debit back. No money came, so nothing was handed over."
+            shown = {"tone": "bad", "title": "The payment failed", "text": text}
     return Reply("outcome.html", {**shown, "return_url": page.return_url, "is_test": environment.mode == "test"})
