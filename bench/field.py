@@ -120,7 +120,7 @@ class Contestant:
 
     def __init__(self, name: str, command: list[str | Path]) -> None:
         self.name = name
-        environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{CONTESTANTS}"}
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "src", ROOT, CONTESTANTS)))}
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT
         )

@@ -75,7 +75,7 @@ def _client(served: dict[str, str], kind: str) -> list[str | Path]:
 
 @contextmanager
 def _served(command: list[str | Path]) -> Iterator[dict[str, str]]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
     assert process.stdin is not None
     assert process.stdout is not None

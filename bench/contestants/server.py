@@ -12,9 +12,9 @@ from paywright import app as doors
 from paywright.access.actions import create_key
 from paywright.access.model import CreatedKey
 from paywright.api import hot
-from paywright.api.asgi import Receive, Scope, Send, send_answer
+from paywright.api.asgi import Receive, Scope, Send, header, send_answer
 from paywright.api.call import Answer
-from paywright.api.listening import Listening
+from paywright.api.listening import Listening, keep_what_is_there
 from paywright.api.server import build
 from paywright.catalog.actions import apply
 from paywright.kernel.refusals import Refusal
@@ -28,7 +28,8 @@ class WithNothing(hot.Hot):
         if scope["path"] != NOTHING:
             return await super().takes(scope, receive, send)
         scope["paywright.route"] = NOTHING
-        caller = await self._caller(scope)
+        authorization = header(scope, b"authorization")
+        caller = self._credentials.recall(authorization) or await self._identified(authorization, scope)
         assert not isinstance(caller, Refusal), caller
         await send_answer(
             send, Answer(200, {"id": "credits", "display_name": "Credits", "quantity": 1, "held": 0, "expiring": []})
@@ -47,6 +48,7 @@ def main() -> None:
     assert isinstance(key, CreatedKey)
     front: Any = build(app)
     front._hot = WithNothing(app)
+    keep_what_is_there()
     with Listening(front) as server:
         sys.stdout.write(json.dumps({"url": server.url, "key": key.plain}) + "\n")
         sys.stdout.flush()

@@ -45,6 +45,8 @@ RECEIVED = Answer(200, b'{"received":true}')
 
 _WEBHOOK = re.compile(r"/webhooks/stripe/([^/]+)")
 _ITEM = re.compile(r"/v1/customers/([^/]+)/([^/]+)/items/([^/]+)(?:/(increase|decrease))?")
+_PLAIN = re.compile(r"(?:user|team|custom)/[A-Za-z0-9_.~@:+-]{1,255}")
+"""A customer in a path who is no guest and needs no decoding: nearly everybody."""
 
 _BODIES: dict[str, Any] = {"increase": items.Increase, "decrease": items.Decrease}
 _WANTED: dict[str, Any] = {"increase": items.increase_wanted, "decrease": items.decrease_wanted}
@@ -57,6 +59,12 @@ class Asked(msgspec.Struct, frozen=True):
     receive: Receive
     names: tuple[str, str, str]
     verb: str | None
+    headers: dict[bytes, bytes]
+
+    def header(self, name: bytes) -> str | None:
+        """The last of that name, as `asgi.header`; made for those who ask several times."""
+        found = self.headers.get(name)
+        return None if found is None else found.decode("latin-1")
 
     @property
     def request_id(self) -> str:
@@ -78,7 +86,7 @@ class Hot:
             if scope["method"] != ("GET" if verb is None else "POST") or (verb is None and scope["query_string"]):
                 return False  # Another method, or a read as of another time: the router knows.
             scope["paywright.route"] = ITEM_ROUTE if verb is None else f"{ITEM_ROUTE}/{verb}"
-            asked = Asked(scope, receive, (item[1], item[2], item[3]), verb)
+            asked = Asked(scope, receive, (item[1], item[2], item[3]), verb, dict(scope["headers"]))
             await send_answer(send, await self._item(asked))
             return True
         webhook = _WEBHOOK.fullmatch(path)
@@ -99,7 +107,8 @@ class Hot:
         return refused(outcome, request_id) if isinstance(outcome, Refusal) else RECEIVED
 
     async def _item(self, asked: Asked) -> Answer:
-        caller = await self._caller(asked.scope)
+        authorization = asked.header(b"authorization")
+        caller = self._credentials.recall(authorization) or await self._identified(authorization, asked.scope)
         if isinstance(caller, Refusal):
             answer = refused(caller, asked.request_id)
         else:
@@ -110,18 +119,14 @@ class Hot:
                 raise
             except Exception as error:  # noqa: BLE001  The boundary, so that the answer gets its CORS headers too.
                 answer = raised(error, asked.request_id)
-        origin = header(asked.scope, b"origin")
+        origin = asked.header(b"origin")
         if origin is None:
             return answer
         environment_id = None if isinstance(caller, Refusal) else caller.environment_id
         more = await anyio.to_thread.run_sync(cors.of_caller, self._app, environment_id, origin)
         return msgspec.structs.replace(answer, headers={**answer.headers, **more})
 
-    async def _caller(self, scope: Scope) -> Caller | Refusal:
-        authorization = header(scope, b"authorization")
-        recalled = self._credentials.recall(authorization)
-        if recalled is not None:
-            return recalled
+    async def _identified(self, authorization: str | None, scope: Scope) -> Caller | Refusal:
         client = scope.get("client")
         return await anyio.to_thread.run_sync(self._credentials.identify, authorization, client[0] if client else None)
 
@@ -142,30 +147,29 @@ class Hot:
         if refusal is not None:
             return refusal
         raw = await read_body(asked.scope, asked.receive, BODY_MAX)
-        wanted = read_wanted(caller, asked.scope, raw, customer, item_id, asked.verb)
+        wanted = read_wanted(caller, asked, raw, customer, item_id)
         if isinstance(wanted, Refusal):
             return wanted
-        item = await self._of_catalog(caller, customer, item_id)
+        near = self._catalogs.near(caller.environment_id, item_id, customer)
+        item = near or await self._of_catalog(caller, customer, item_id)
         if isinstance(item, Refusal):
             return item
         return items.answered(await do_async(self._app, caller.environment_id, wanted), item, asked.request_id)
 
     async def _read(self, caller: Caller, customer: Customer, item_id: str) -> Answer | Refusal:
-        item = await self._of_catalog(caller, customer, item_id)
+        near = self._catalogs.near(caller.environment_id, item_id, customer)
+        item = near or await self._of_catalog(caller, customer, item_id)
         if isinstance(item, Refusal):
             return item
-        return Answer(
-            200, item_shown(await read_item_async(self._app, caller.environment_id, customer, item_id), item)
-        )
+        return Answer(200, item_shown(await read_item_async(self._app, caller.environment_id, customer, item_id), item))
 
     async def _of_catalog(self, caller: Caller, customer: Customer, item_id: str) -> Item | Refusal:
-        near = self._catalogs.near(caller.environment_id, item_id, customer)
-        if near is not None:
-            return near
         return await anyio.to_thread.run_sync(self._catalogs.item, caller.environment_id, item_id, customer)
 
 
 def read_names(customer_type: str, customer_id: str, item_id: str) -> tuple[Customer, str] | Refusal:
+    if _PLAIN.fullmatch(f"{customer_type}/{customer_id}") and "%" not in item_id:
+        return Customer(customer_type, customer_id), item_id  # type: ignore[arg-type]
     decoded = [path_part(each) for each in (customer_type, customer_id, item_id)]
     names = [each for each in decoded if each is not None and "\x00" not in each]
     if len(names) < len(decoded):
@@ -174,29 +178,29 @@ def read_names(customer_type: str, customer_id: str, item_id: str) -> tuple[Cust
     return customer if isinstance(customer, Refusal) else (customer, names[2])
 
 
-def read_wanted(
-    caller: Caller, scope: Scope, raw: bytes, customer: Customer, item_id: str, verb: str
-) -> LedgerCall | Refusal:
-    if scope["query_string"]:
-        refusal = parsing.parse_query(scope["query_string"].decode("latin-1"), parsing.Query)
+def read_wanted(caller: Caller, asked: Asked, raw: bytes, customer: Customer, item_id: str) -> LedgerCall | Refusal:
+    query_string, verb = asked.scope["query_string"], asked.verb
+    if query_string:
+        refusal = parsing.parse_query(query_string.decode("latin-1"), parsing.Query)
         if isinstance(refusal, Refusal):
             return refusal
+    assert verb is not None
     body = parsing.parse_body(raw, _BODIES[verb])
     if isinstance(body, Refusal):
         return body
-    key = read_key(caller, scope, raw)
+    key = read_key(caller, asked, raw)
     if isinstance(key, Refusal):
         return key
     wanted: LedgerCall | Refusal = _WANTED[verb](customer, item_id, body, key, caller.actor)
     return wanted
 
 
-def read_key(caller: Caller, scope: Scope, raw: bytes) -> IdempotencyKey | Refusal | None:
-    given = header(scope, b"idempotency-key")
+def read_key(caller: Caller, asked: Asked, raw: bytes) -> IdempotencyKey | Refusal | None:
+    given = asked.header(b"idempotency-key")
     if given is None:
         return None
     refusal = parsing.key_refused(given)
     if refusal is not None:
         return refusal
     body = parsing.normalised(raw)
-    return idempotency_key(caller.idempotency_caller, given, method="POST", path=scope["path"], body=body)
+    return idempotency_key(caller.idempotency_caller, given, method="POST", path=asked.scope["path"], body=body)

@@ -1,6 +1,7 @@
 """uvicorn under our ASGI application: a socket bound first, so that port 0 is known, and a server that tells when it is ready."""
 
 import asyncio
+import gc
 import socket
 import threading
 from types import TracebackType
@@ -48,6 +49,18 @@ class Stoppable(Protocol):
     """An application with streams to end before the server can stop."""
 
     def stopping(self) -> None: ...
+
+
+def keep_what_is_there() -> None:
+    """
+    In a process that only serves: what is loaded by now stays for as long as the process, so the garbage collector need not look at it again.
+
+    With a few hundred requests under way, their objects outlive the usual seven hundred allocations, and looking through everything
+    after each few thousand of them took a third of the server's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
 
 
 class AnnouncingServer(uvicorn.Server):

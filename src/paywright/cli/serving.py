@@ -71,7 +71,7 @@ def serve(
 
 
 def serve_here(listener: socket.socket, settings: "Settings", *, with_worker: bool, as_json: bool, quiet: bool) -> None:
-    from paywright.api.listening import Listening, url_of
+    from paywright.api.listening import Listening, keep_what_is_there, url_of
     from paywright.api.server import build
     from paywright.app import apply_catalog_file, open_app
     from paywright.inprocess.hearing import load
@@ -88,7 +88,9 @@ def serve_here(listener: socket.socket, settings: "Settings", *, with_worker: bo
         stack.callback(load(app))
         if with_worker:
             stack.enter_context(Worker(app))
-        stack.enter_context(Listening(build(app), listener=listener))
+        application = build(app)
+        keep_what_is_there()
+        stack.enter_context(Listening(application, listener=listener))
         faults.disarmed_until_ready()
         if not quiet:
             show({"url": url, "environment": settings.environment}, f"Paywright serves {url}", as_json=as_json)

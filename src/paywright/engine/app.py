@@ -126,6 +126,9 @@ class App:
 
     def resource(self, kind: "type[Kept] | Callable[[App], Kept]") -> Kept:
         """The one `kind(app)` of this App, made when first asked for and closed with it."""
+        known = self._kept.get(kind)  # type: ignore[arg-type]
+        if known is not None:
+            return known  # type: ignore[no-any-return]
         with self._lock:
             if kind not in self._kept:
                 self._kept[kind] = kind(self)  # type: ignore[index, call-arg]

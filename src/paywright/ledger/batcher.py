@@ -184,7 +184,7 @@ class Reader:
         """None: something is due, read this one by the rules."""
         session = self._take()
         try:
-            return session.read(environment_id, self._app.wall(), customer, item_id)
+            return session.read(environment_id, self._app.wall(), [(customer, item_id)])[0]
         finally:
             self._free.put(session)
 

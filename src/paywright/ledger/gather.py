@@ -23,6 +23,9 @@ from paywright.ledger.model import Answer
 from paywright.ledger.reads import Reads
 
 WRITE_LANES = 2
+WIDE, NARROW = 20, 12
+"""Calls under way from which on a second lane pays, and below which it costs: two small batches commit slower than one."""
+
 SQLITE_BATCH_MAX = 256
 """Its statements hold up the loop, about 20 microseconds each."""
 
@@ -38,6 +41,8 @@ class Lane:
         self._waiting: deque[tuple[str, Call]] = deque()
         self._is_busy = False
         self.waiting_lane: Lane | None = None
+        self.batch_size = 0.0
+        """Calls in the last batches, their smoothed number."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def submit(self, environment_id: str, call: Call) -> Waiting | None:
@@ -72,6 +77,7 @@ class Lane:
         calls = list[Call]()
         while self._waiting and len(calls) < limit and self._waiting[0][0] == environment_id:
             calls.append(self._waiting.popleft()[1])
+        self.batch_size += (len(calls) - self.batch_size) / 8
         return environment_id, calls
 
     def _batch_max(self) -> int:
@@ -222,9 +228,18 @@ class Group:
         else:
             self._lanes_closed_with = self._lanes
         self.reads = Reads(app, loop, self.threads)
+        self._is_wide = False
 
     def submit(self, environment_id: str, call: Call) -> Waiting | None:
-        return self._lanes[hash(call.customer) % len(self._lanes)].submit(environment_id, call)
+        """A customer's calls go one way, so that two lanes do not wait for each other; only while the way changes may they meet."""
+        lanes = self._lanes
+        if len(lanes) == 1:
+            return lanes[0].submit(environment_id, call)
+        if self._is_wide:
+            self._is_wide = lanes[0].batch_size + lanes[1].batch_size > NARROW
+        else:
+            self._is_wide = lanes[0].batch_size > WIDE
+        return lanes[hash(call.customer) & 1 if self._is_wide else 0].submit(environment_id, call)
 
     def close(self) -> None:
         for lane in self._lanes_closed_with:

@@ -165,8 +165,7 @@ async def increase_async(
 async def read_item_async(app: App, environment_id: str, customer: Customer, item_id: str) -> ItemState:
     """`read_item`, gathered with the other reads of this moment."""
     group = app.resource(Groups).of_this_loop()
-    found = group.reads.read(environment_id, customer.key, item_id)
-    state = await found if isinstance(found, asyncio.Future) else found
+    state = await group.reads.read(environment_id, customer.key, item_id)
     if state is not None:
         return state
     loop = asyncio.get_running_loop()

@@ -212,16 +212,15 @@ class BatchConnection:
             self.close()
             raise
 
-    def read(self, environment_id: str, wall: int, customer: str, item_id: str) -> ItemState | None:
-        """One item, in one round trip; None when it must be read by the rules."""
-        wanted = [(customer, item_id)]
+    def read(self, environment_id: str, wall: int, wanted: Sequence[tuple[str, str]]) -> list[ItemState | None]:
+        """(customer, item) pairs, in one round trip; None where one must be read by the rules."""
         try:
             pgconn = self.pgconn()
             result = pgconn.exec_prepared(READ, read_parameters(environment_id, wall, wanted))  # type: ignore[arg-type]
-            return read_states(pgconn, result, wanted)[0]
+            return read_states(pgconn, result, wanted)
         except (BatchFailed, ConnectionLost):
             self.close()
-            return None
+            return [None] * len(wanted)
 
     def close(self) -> None:
         if self._connection is not None:
@@ -254,16 +253,19 @@ def read_states(
 
 
 def numbers(values: Sequence[int]) -> bytes:
-    return b"{%s}" % ",".join(map(str, values)).encode()
+    return b"{%b}" % msgspec.json.encode(values)[1:-1]
 
 
 def texts(values: Sequence[str | None]) -> bytes:
-    return b"{%s}" % ",".join(["NULL" if value is None else _quoted(value) for value in values]).encode()
+    """An array of PostgreSQL is spelled as one of JSON, in other brackets, as long as nothing in it needs escaping."""
+    written = msgspec.json.encode(values)
+    if b"\\" not in written:
+        return b"{%b}" % written[1:-1]
+    return b"{%b}" % ",".join(["NULL" if value is None else _quoted(value) for value in values]).encode()
 
 
 def _quoted(value: str) -> str:
-    if '"' in value or "\\" in value:
-        value = value.replace("\\", "\\\\").replace('"', '\\"')
+    value = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{value}"'
 
 
@@ -272,9 +274,9 @@ def _texts_if_any(values: Sequence[str | None]) -> bytes | None:
 
 
 def _hashes(values: Sequence[bytes | None]) -> bytes:
-    return b"{%s}" % ",".join(["NULL" if value is None else f'"\\\\x{value.hex()}"' for value in values]).encode()
+    return b"{%b}" % ",".join(["NULL" if value is None else f'"\\\\x{value.hex()}"' for value in values]).encode()
 
 
 def _integers(value: bytes | None) -> list[int]:
     assert value is not None
-    return [int(number) for number in value[1:-1].split(b",")]
+    return msgspec.json.decode(b"[%b]" % value[1:-1], type=list[int])

@@ -6,6 +6,7 @@ a call costs; everything else is written in the order of its key.
 """
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -67,8 +68,10 @@ WHERE environment_id = ? AND customer = ? AND item_id = ? AND live > 0 AND due <
 """
 _READ = """
 SELECT b.balance, b.held, b.spent, b.carried, b.next_due, c.version, c.defaults_version
-FROM customers c LEFT JOIN balances b ON b.environment_id = c.environment_id AND b.customer = c.customer AND b.item_id = ?
-WHERE c.environment_id = ? AND c.customer = ?
+FROM json_each(?) j
+LEFT JOIN customers c ON c.environment_id = ? AND c.customer = json_extract(j.value, '$[0]')
+LEFT JOIN balances b ON b.environment_id = c.environment_id AND b.customer = c.customer AND b.item_id = json_extract(j.value, '$[1]')
+ORDER BY j.key
 """
 
 
@@ -315,31 +318,29 @@ class BatchConnection:
         if self.connection.in_transaction:
             self.connection.rollback()
 
-    def read(self, environment_id: str, wall: int, customer: str, item_id: str) -> ItemState | None:
-        """One item; None where something is due and the balance must be read by the rules."""
-        execute = self.connection.execute
-        now, defaults_version = execute(_CLOCK, {"wall": wall, "environment": environment_id}).fetchone()
-        row = execute(_READ, (item_id, environment_id, customer)).fetchone()
-        if row is None:
-            return None if defaults_version else ItemState(item_id, 0, 0, 0)
-        balance, held, _, _, next_due, version, opened_under = row
-        if opened_under != defaults_version or (balance is not None and next_due <= now):
-            return None
-        if balance is None or next_due == NEVER:
-            return ItemState(item_id, (balance or 0) - (held or 0), held or 0, version)
-        return self._read_with_pending(environment_id, customer, item_id)
-
-    def _read_with_pending(self, environment_id: str, customer: str, item_id: str) -> ItemState | None:
-        """Balance and grants in one snapshot."""
+    def read(self, environment_id: str, wall: int, wanted: Sequence[tuple[str, str]]) -> list[ItemState | None]:
+        """(customer, item) pairs in one snapshot; None where something is due and the balance must be read by the rules."""
         execute = self.connection.execute
         execute("BEGIN")
         try:
-            row = execute(_READ, (item_id, environment_id, customer)).fetchone()
-            pending = execute(_PENDING, (environment_id, customer, item_id)).fetchall()
+            now, defaults_version = execute(_CLOCK, {"wall": wall, "environment": environment_id}).fetchone()
+            states: list[ItemState | None] = []
+            rows = execute(_READ, (msgspec.json.encode(wanted).decode(), environment_id)).fetchall()
+            for (customer, item_id), row in zip(wanted, rows, strict=True):
+                balance, held, spent, carried, next_due, version, opened_under = row
+                if (opened_under or 0) != defaults_version or (next_due is not None and next_due <= now):
+                    states.append(None)
+                elif balance is None:
+                    states.append(ItemState(item_id, 0, 0, version or 0))
+                elif next_due == NEVER:
+                    states.append(ItemState(item_id, balance - held, held, version))
+                else:
+                    pending = execute(_PENDING, (environment_id, customer, item_id)).fetchall()
+                    lost_then = laid(spent + held - carried, pending)
+                    states.append(ItemState(item_id, balance - held, held, version, lost_then))
+            return states
         finally:
             execute("COMMIT")
-        balance, held, spent, carried, _, version, _ = row
-        return ItemState(item_id, balance - held, held, version, laid(spent + held - carried, pending))
 
     def close(self) -> None:
         self.connection.close()
