@@ -1,10 +1,12 @@
 """Payments and subscriptions, of everybody for the operator and of one customer for themselves."""
 
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from paywright.api import once
 from paywright.api.call import Answer, Call, created, listed, ok
-from paywright.api.parsing import Body, Listing, Note, place, read_place
+from paywright.api.parsing import Body, Listing, Note, Query, place, read_place
 from paywright.environments.model import EndPolicy, TakeBack
 from paywright.invoices import queries as invoices
 from paywright.kernel.model import CUSTOMER_TYPES, Customer, parse_customer
@@ -14,6 +16,7 @@ from paywright.payments import queries as payments
 from paywright.payments.model import AskedRefund
 from paywright.storage.idempotency import Kept
 from paywright.subscriptions import queries as subscriptions
+from paywright.subscriptions import revenue
 
 PAYMENT_STATUSES = ("pending", "requires_action", "paid", "failed", "refunded", "cancelled")
 
@@ -35,6 +38,12 @@ class NewRefund(Body, frozen=True, kw_only=True):
     reason: Note | None = None
     end: EndPolicy | None = None
     take_back: TakeBack | None = None
+
+
+class RevenueAsked(Query, frozen=True, kw_only=True):
+    """The last so many months, this one included."""
+
+    months: Annotated[int, msgspec.Meta(ge=1, le=revenue.MONTHS_MAX)] = 12
 
 
 class OwnListing(Listing, frozen=True, kw_only=True):
@@ -97,9 +106,20 @@ def list_payouts(call: Call) -> Answer | Refusal:
         return after
     with call.app.database.read() as connection:
         rows = payouts.page(connection, call.environment.id, after=after, limit=call.query.limit)
-    return listed(
-        rows, limit=call.query.limit, cursor_of=lambda row: place(row.created_at, row.id), show=payouts.shown
-    )
+    return listed(rows, limit=call.query.limit, cursor_of=lambda row: place(row.created_at, row.id), show=payouts.shown)
+
+
+def read_revenue(call: Call) -> Answer:
+    """What came in, went back and is left by month and currency, and what active subscriptions bring a month."""
+    with call.app.database.read() as connection:
+        now = call.app.now(call.environment.id)
+        months = revenue.months(connection, call.environment.id, now, count=call.query.months)
+        recurring = revenue.recurring(connection, call.environment.id)
+    shown = {
+        "months": [{**msgspec.to_builtins(each), "net": each.net} for each in months],
+        "recurring": msgspec.to_builtins(recurring),
+    }
+    return ok(shown)
 
 
 def list_subscriptions(call: Call) -> Answer | Refusal:

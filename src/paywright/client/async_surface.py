@@ -184,6 +184,10 @@ class AsyncSurface:
         path, key = f"/v1/payments/{segment(payment_id)}/refunds", idempotency_key or secrets.token_urlsafe(16)
         return await self._call("POST", path, model.Refund, body=without_none(body), idempotency_key=key)
 
+    async def get_revenue(self, *, months: int | None = None) -> model.Revenue:
+        """What came in and went back in the last months (12 by default, this one included), and what subscriptions bring a month."""
+        return await self._call("GET", "/v1/metrics/revenue", model.Revenue, query={"months": months})
+
     async def list_payouts(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[model.Payout]:
         """What Stripe sent to the bank, newest first."""
         return await self._call(

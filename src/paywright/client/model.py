@@ -12,6 +12,14 @@ import msgspec
 
 from paywright.client.migrations import OwnerFilter as OwnerFilter
 from paywright.client.migrations import OwnerMigration as OwnerMigration
+from paywright.client.money import Dispute as Dispute
+from paywright.client.money import Payment as Payment
+from paywright.client.money import PaymentFailure as PaymentFailure
+from paywright.client.money import Payout as Payout
+from paywright.client.money import RecurringRevenue as RecurringRevenue
+from paywright.client.money import Refund as Refund
+from paywright.client.money import Revenue as Revenue
+from paywright.client.money import RevenueMonth as RevenueMonth
 from paywright.client.switches import SwitchQuote as SwitchQuote
 from paywright.kernel.model import Customer, CustomerType, Money
 
@@ -244,75 +252,6 @@ class CheckoutSession(msgspec.Struct, frozen=True):
     last_error: dict[str, Any] | None = None
 
 
-class PaymentFailure(msgspec.Struct, frozen=True):
-    code: str | None
-    message: str | None
-
-
-class Payment(msgspec.Struct, frozen=True):
-    """Money moved or tried. `amount_refunded` grows while `status` stays `paid`, until all of it is returned."""
-
-    id: str
-    status: Literal["pending", "requires_action", "paid", "failed", "refunded", "cancelled"]
-    amount: Money
-    amount_refunded: Money
-    disputed: bool
-    failure: PaymentFailure | None = None
-    paid_at: datetime | None = None
-    customer: Customer | None = None
-    checkout_session_id: str | None = None
-    invoice_id: str | None = None
-    subscription_id: str | None = None
-    refundable: Money | None = None
-    """What may still be refunded. This, `fee` and `net` (minor units Stripe kept and left) are for secret keys."""
-    fee: int | None = None
-    net: int | None = None
-    fraud_warning: str | None = None
-    refunds: "list[Refund]" = []
-    """With `get_payment` only, as the disputes."""
-    disputes: "list[Dispute]" = []
-
-
-class Refund(msgspec.Struct, frozen=True):
-    """Money on its way back, or back. `end` and `take_back` are null until it is decided what it does to the purchase."""
-
-    id: str
-    payment_id: str
-    status: Literal["pending", "requires_action", "succeeded", "failed", "canceled"]
-    amount: Money
-    reason: str | None = None
-    failure_reason: str | None = None
-    end: Literal["now", "period_end", "none"] | None = None
-    take_back: Literal["unspent", "all", "none"] | None = None
-    created_at: datetime | None = None
-    stripe_refund_id: str | None = None
-    payment: Payment | None = None
-    """As it was left, in the answer to the request."""
-
-
-class Payout(msgspec.Struct, frozen=True):
-    """What Stripe sent to the bank. `paid` means it is expected to arrive; a bank may send it back, and it is `failed` then."""
-
-    id: str
-    status: str
-    amount: Money
-    automatic: bool
-    arrives_at: datetime | None = None
-    failure: PaymentFailure | None = None
-    created_at: datetime | None = None
-
-
-class Dispute(msgspec.Struct, frozen=True):
-    """A bank wants the money back. `status` is Stripe's; one that begins with `warning` is an inquiry, and no money has moved."""
-
-    id: str
-    status: str
-    amount: Money
-    reason: str | None = None
-    evidence_due_at: datetime | None = None
-    created_at: datetime | None = None
-
-
 class Event(msgspec.Struct, frozen=True):
     """What Paywright tells the world. `sequence` counts without gaps per customer."""
 
@@ -323,6 +262,18 @@ class Event(msgspec.Struct, frozen=True):
     customer: Customer | None
     sequence: int | None
     data: dict[str, Any]
+
+
+class AuditLine(msgspec.Struct, frozen=True):
+    """One administrative act. `actor` is an API key's id, `process` for your own code, `cli`, or `system` for what nobody asked for."""
+
+    id: str
+    action: str
+    subject: str
+    actor: str
+    created_at: datetime
+    request_id: str | None = None
+    facts: dict[str, Any] = {}
 
 
 class StripeEvent(msgspec.Struct, frozen=True):

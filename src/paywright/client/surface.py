@@ -182,6 +182,10 @@ class Surface:
         path, key = f"/v1/payments/{segment(payment_id)}/refunds", idempotency_key or secrets.token_urlsafe(16)
         return self._call("POST", path, model.Refund, body=without_none(body), idempotency_key=key)
 
+    def get_revenue(self, *, months: int | None = None) -> model.Revenue:
+        """What came in and went back in the last months (12 by default, this one included), and what subscriptions bring a month."""
+        return self._call("GET", "/v1/metrics/revenue", model.Revenue, query={"months": months})
+
     def list_payouts(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[model.Payout]:
         """What Stripe sent to the bank, newest first."""
         return self._call("GET", "/v1/payouts", model.Page[model.Payout], query={"limit": limit, "cursor": cursor})
