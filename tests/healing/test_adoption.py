@@ -21,7 +21,7 @@ from tests.healing.till import HealingShop
 from tests.subscriptions.terms import code, done
 
 CATALOG: dict[str, Any] = {"items": {}, "product_lines": {}, "products": {}}
-MONTH = {"interval": "month"}
+MONTH: Any = {"interval": "month"}
 
 
 class Account:
@@ -38,7 +38,7 @@ class Account:
         self.yearly = self.v1.prices.create(
             {"product": pro, "currency": "usd", "unit_amount": 19000, "recurring": {"interval": "year"}}
         ).id
-        tiers = [{"up_to": 10, "unit_amount": 100}, {"up_to": "inf", "unit_amount": 50}]
+        tiers: Any = [{"up_to": 10, "unit_amount": 100}, {"up_to": "inf", "unit_amount": 50}]
         seats = self.v1.products.create({"name": "Seats"}).id
         self.tiered = self.v1.prices.create(
             {"product": seats, "currency": "usd", "recurring": MONTH, "billing_scheme": "tiered", "tiers_mode": "graduated",

@@ -2,7 +2,7 @@
 
 import click
 
-from paywright.cli import catalog, emails, environments, events, keys, later, portable, reconciling, serving, state
+from paywright.cli import catalog, emails, environments, events, healing, keys, later, portable, reconciling, serving, state
 from paywright.cli.dev import dev
 
 
@@ -28,6 +28,7 @@ COMMANDS: tuple[click.Command, ...] = (
     events.group,
     emails.group,
     reconciling.reconcile,
+    healing.doctor,
     portable.export,
     portable.bring_in,
     *later.COMMANDS,

@@ -6,7 +6,6 @@ from paywright.cli.options import fail, shared
 
 LATER = {
     "dashboard": "A one-time sign-in link for the operator's dashboard.",
-    "doctor": "What is wrong, and how to mend it.",
 }
 
 

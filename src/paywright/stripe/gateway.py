@@ -103,6 +103,8 @@ class Gateway:
         self._pace = pace
         self._made: dict[bool, StripeClient] = {}
         self._making = threading.Lock()
+        self.date: str | None = None
+        """The `Date` of the newest answer, as HTTP writes it."""
 
     def get(self, path: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
         """Raises `StripeRefused` (`is_missing` for a 404), `StripeBusy`, `StripeUnknown`."""
@@ -172,6 +174,7 @@ class Gateway:
         return decoded
 
     def _hear_time(self, headers: Any) -> None:
+        self.date = (headers or {}).get("Date", self.date)
         shown = (headers or {}).get("Sandbox-Time")
         if shown is not None and self._read_clock is not None:
             self._read_clock(int(shown) * 1000, (headers or {}).get("Sandbox-Clock") != "frozen")
