@@ -1,23 +1,49 @@
-"""Stories told again where every uncertain point of Stripe's behaviour has its other form: our handlers pass both."""
+"""
+Stories told again where every uncertain point of Stripe's behaviour has its other form, all at once: our handlers pass both.
+
+On one kind of database only, since the switches are about Stripe. Left out is what Stripe's behaviour does not touch: keys, spending, restarts,
+the shop's own trouble.
+"""
+
+from inspect import signature
 
 import httpx
 import pytest
 
 from tests.contract.shop import OTHER_FORMS
-from tests.flows.shop import Shop
-from tests.flows.test_bank_debit import test_a_bank_debit_grants_when_it_clears_and_not_before
-from tests.flows.test_card_troubles import test_3d_secure_passed_pays
-from tests.flows.test_subscription import (
-    test_a_subscription_renews_and_ends_with_the_period_it_was_cancelled_in,
-    test_cancelled_now_it_ends_now,
+from tests.flows import (
+    test_bank_debit,
+    test_card_troubles,
+    test_deliveries,
+    test_disputes,
+    test_expiry,
+    test_guest,
+    test_refunds,
+    test_subscription,
+    test_switching,
 )
+from tests.flows.shop import Shop
 
-__all__ = [
-    "test_3d_secure_passed_pays",
-    "test_a_bank_debit_grants_when_it_clears_and_not_before",
-    "test_a_subscription_renews_and_ends_with_the_period_it_was_cancelled_in",
-    "test_cancelled_now_it_ends_now",
-]
+STORIES = (
+    test_bank_debit,
+    test_card_troubles,
+    test_deliveries,
+    test_disputes,
+    test_expiry,
+    test_guest,
+    test_refunds,
+    test_subscription,
+    test_switching,
+)
+NOT_ABOUT_STRIPE = ("test_what_is_no_refund_changes_nothing", "test_a_key_without_the_scope_refunds_nothing")
+
+for story in STORIES:
+    for name, told in vars(story).items():
+        if name.startswith("test_") and "shop" in signature(told).parameters and name not in NOT_ABOUT_STRIPE:
+            assert name not in globals(), f"two stories are called {name}"
+            globals()[name] = told
+
+pytestmark = pytest.mark.parametrize("shop", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
