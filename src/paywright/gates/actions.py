@@ -92,7 +92,10 @@ def explain_product(
     catalog = catalog_queries.current(connection, environment.id)
     options = _for_sale(catalog, {product_id})
     if owned:
-        status = owned[0].subscription.status if owned[0].subscription is not None else "frozen"
+        if owned[0].is_frozen:
+            frozen = {"owned_product_id": owned[0].id, "source": owned[0].source}
+            return Explanation(False, "frozen", frozen, upgrade_options=options)
+        status = owned[0].subscription.status if owned[0].subscription is not None else "none"
         through = {"owned_product_id": owned[0].id, "source": owned[0].source, "status": status}
         return Explanation(False, "access_lost", through, upgrade_options=options)
     return Explanation(False, "not_owned", upgrade_options=options)
