@@ -13,6 +13,7 @@ from paywright.kernel.refusals import Refusal
 from paywright.kernel.settings import Settings
 from paywright.ledger.opening import Opening
 from paywright.ledger.queries import has_entries
+from paywright.outbox.audit import note
 from paywright.ownership import defaults
 from paywright.ownership.queries import has_owners
 from paywright.realtime.bell import Bell
@@ -75,7 +76,11 @@ def select_environment(app: App, environment_id: str, *, provider: Provider = "s
 
 def create_environment(app: App, environment_id: str, *, mode: Mode, provider: Provider) -> Environment | Refusal:
     with app.work(environment_id) as work:
-        return actions.create(work, mode=mode, provider=provider)
+        there_before = queries.environment(work.connection, environment_id) is not None
+        made = actions.create(work, mode=mode, provider=provider)
+        if not there_before and not isinstance(made, Refusal):
+            note(work, "environment.created", environment_id, mode=mode, provider=provider)
+        return made
 
 
 def every_environment(app: App) -> list[Environment]:

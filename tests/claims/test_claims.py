@@ -120,6 +120,15 @@ def test_a_token_is_one_guest_and_shows_what_was_bought(shop: Shop) -> None:
     assert found.items == [{"id": "credits", "quantity": 200, "held": 0}]
 
 
+def test_a_guests_first_purchase_is_told_once(shop: Shop) -> None:
+    token = claims.new_claim_token()
+    buy(shop, token)
+    buy(shop, token)
+    told = [event_type for _, event_type in shop.events(guest(shop, token))]
+    assert told.count("claim.activated") == 1
+    assert told.index("claim.activated") < told.index("checkout.completed")
+
+
 def test_K8_a_guest_buys_one_time_products_only(shop: Shop) -> None:
     outcome = buy(shop, claims.new_claim_token(), "pro")
     assert isinstance(outcome, Refusal)

@@ -53,6 +53,17 @@ def command_section(path: str, command: click.Command) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def events() -> str | None:
+    module = found("paywright.outbox.catalogue")
+    if module is None:
+        return None
+    rows = (
+        (f"`{name}`", when, ", ".join(f"`{each}`" for each in names.split()))
+        for name, (when, names) in module.EVENTS.items()
+    )
+    return table(("Event", "When", "In `data`"), rows)
+
+
 def routes() -> str | None:
     module = found("paywright.api.routes")
     if module is None:
@@ -134,6 +145,7 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 # The page, the marker in it, and what is written after the marker.
 TABLES: dict[tuple[str, str], Callable[[], str | None]] = {
     ("errors.md", "refusals"): refusals,
+    ("events.md", "events"): events,
     ("commands.md", "commands"): commands,
     ("http.md", "routes"): routes,
     ("python.md", "methods"): methods,

@@ -12,6 +12,7 @@ from paywright.kernel.ids import new_id, wall_ms
 from paywright.kernel.model import Customer
 from paywright.kernel.refusals import Refusal, invalid_request
 from paywright.kernel.settings import Settings
+from paywright.outbox.audit import note
 from paywright.storage.statements import insert_if_absent, upsert
 from paywright.storage.work import Work
 
@@ -53,13 +54,17 @@ def create_key(
             created_at=made.created_at,
         )
     )
+    note(work, "key.created", made.id, kind=kind, name=name, scopes=granted or None)
     return CreatedKey(made, plain)
 
 
 def revoke_key(work: Work, key_id: str) -> ApiKey | Refusal:
     """Void within a second, in every process. Revoking again answers the same; an unknown id is `not_found`."""
     here = (api_keys.c.environment_id == work.environment_id) & (api_keys.c.id == key_id)
-    work.execute(api_keys.update().where(here, api_keys.c.revoked_at.is_(None)).values(revoked_at=wall_ms()))
+    if work.execute(
+        api_keys.update().where(here, api_keys.c.revoked_at.is_(None)).values(revoked_at=wall_ms())
+    ).rowcount:
+        note(work, "key.revoked", key_id)
     return queries.key(work.connection, work.environment_id, key_id) or Refusal("not_found")
 
 
@@ -95,7 +100,8 @@ def revoke_customer_token(work: Work, settings: Settings, token: str) -> Refusal
     if read is None or read.environment_id != work.environment_id:
         return invalid_request("token", "This is no customer token of this environment.")
     row = {"environment_id": work.environment_id, "token_id": read.id, "expires_at": read.expires_at}
-    insert_if_absent(work, revoked_tokens, row)
+    if insert_if_absent(work, revoked_tokens, row):
+        note(work, "customer_tokens.revoked", read.id)
     return None
 
 
@@ -103,3 +109,4 @@ def revoke_customers_tokens(work: Work, customer: Customer) -> None:
     """Every token that names this customer, issued up to now, is void within a second, in every process."""
     row = {"environment_id": work.environment_id, "customer": customer.key, "revoked_at": wall_ms()}
     upsert(work, revoked_customers, row, key=("environment_id", "customer"))
+    note(work, "customer_tokens.revoked", customer.key)

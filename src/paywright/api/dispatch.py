@@ -20,6 +20,7 @@ from paywright.engine.app import App
 from paywright.environments.model import Environment
 from paywright.kernel.model import parse_customer
 from paywright.kernel.refusals import Refusal, invalid_request
+from paywright.outbox.audit import acting
 from paywright.storage.idempotency import IdempotencyKey, idempotency_key
 
 
@@ -95,6 +96,11 @@ def prepared(
 
 
 def run(route: Route, call: Call) -> Answer | Refusal:
+    with acting(call.caller.actor, call.request.request_id):
+        return _run(route, call)
+
+
+def _run(route: Route, call: Call) -> Answer | Refusal:
     match route.once:
         case "work":
             return once.in_work(call, route.act)

@@ -11,6 +11,7 @@ from paywright.environments import actions
 from paywright.environments.model import Environment, public
 from paywright.kernel.instants import parse_instant, rfc3339
 from paywright.kernel.refusals import Refusal, invalid_request
+from paywright.outbox.audit import note
 
 _SPAN = re.compile(r"([1-9]\d{0,8})([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -34,6 +35,8 @@ def change_environment(call: Call) -> Answer | Refusal:
         return invalid_request("body", "The body is an object of settings.")
     with call.app.work(call.environment.id) as work:
         changed = actions.change(work, call.body)
+        if not isinstance(changed, Refusal):
+            note(work, "environment.changed", call.environment.id, changes=call.body)
     return ok_unless_refused(changed, lambda environment: _shown(call, environment))
 
 

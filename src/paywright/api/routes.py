@@ -8,6 +8,7 @@ marked hot are answered in front of the router (`hot.py`) and stand here for aut
 from typing import Any
 
 from paywright.api import (
+    audit,
     billing,
     catalog,
     checkout,
@@ -157,7 +158,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/keys", tokens.list_keys, SECRET_ADMIN, shows=Page[model.ApiKey]),
     Route("POST", "/v1/keys", tokens.create_key, SECRET_ADMIN, body=tokens.NewKey, shows=model.ApiKey, once="work", answers="201"),
     Route("DELETE", "/v1/keys/{key_id}", tokens.revoke_key, SECRET_ADMIN, shows=model.ApiKey),
-    Route("GET", "/v1/audit", None, SECRET_ADMIN),
+    Route("GET", "/v1/audit", audit.list_audit, SECRET_ADMIN, query=audit.AuditListing, shows=Page[model.AuditLine]),
     Route("GET", "/v1/metrics/revenue", money.read_revenue, SECRET_READS, query=money.RevenueAsked, shows=model.Revenue),
     Route("POST", "/v1/reconcile", healing.start_reconcile, SECRET_ADMIN, body=healing.ReconcileWanted, shows=Reconciliation, answers="202"),
     Route("GET", "/v1/reconcile", healing.list_reconciliations, SECRET_READS, query=parsing.Listing, shows=Page[Reconciliation]),

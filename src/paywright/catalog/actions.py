@@ -24,6 +24,7 @@ from paywright.environments import queries as environment_queries
 from paywright.kernel.ids import new_id
 from paywright.kernel.refusals import Refusal
 from paywright.outbox import actions as outbox
+from paywright.outbox.audit import note
 from paywright.storage.statements import insert_if_absent
 from paywright.storage.work import Work
 
@@ -80,6 +81,7 @@ def apply(
     _write(work, before, after, origin, actor)
     want_stripe_prices(work, environment, after)
     shown = [{"action": change.action, "path": change.path} for change in changes]
+    note(work, "catalog.applied", str(after.version), origin=origin, changes=len(changes))
     outbox.record(work, "catalog.applied", {"version": after.version, "changes": shown})
     return Applied(after, True, changes)
 

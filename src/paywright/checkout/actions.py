@@ -15,7 +15,7 @@ from paywright.checkout import in_app, queries, rules
 from paywright.checkout.fulfilment import apply, fetch
 from paywright.checkout.model import CheckoutSession, PinnedLine, StartCheckout
 from paywright.checkout.opening import open_at_stripe
-from paywright.checkout.record import change, insert
+from paywright.checkout.record import change, insert, tell_activated
 from paywright.customers.actions import ensure_stripe_customer
 from paywright.engine.app import App
 from paywright.environments.model import Environment
@@ -324,6 +324,7 @@ def _complete_at_once(
             line_index=index,
         )
         assert not isinstance(owned, Refusal), "resolved under the same lock"
+    tell_activated(work, session)
     url = rules.with_session_id(session.success_url, session.id) or None
     return change(work, session, status="completed", payment_status="no_payment_required", url=url, fulfilled=1)
 

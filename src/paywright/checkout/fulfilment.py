@@ -11,7 +11,7 @@ from paywright.catalog import queries as catalog_queries
 from paywright.checkout import queries
 from paywright.checkout.mirror import checkout_facts
 from paywright.checkout.model import CheckoutFacts, CheckoutSession
-from paywright.checkout.record import change
+from paywright.checkout.record import change, tell_activated
 from paywright.customers.actions import owner, remember
 from paywright.engine.app import App
 from paywright.environments import queries as environment_queries
@@ -172,6 +172,7 @@ def fulfil(
             line_index=index,
         )
         assert not isinstance(owned, Refusal), owned
+    tell_activated(work, session)
     settle_purchase(work, checkout_session_id=session.id)
     change(work, session, fulfilled=1)
 

@@ -10,6 +10,7 @@ from paywright.checkout.tables import checkout_sessions, open_checkouts
 from paywright.kernel.ids import wall_ms
 from paywright.kernel.model import normal_address
 from paywright.outbox.actions import lock_customers, record
+from paywright.ownership import queries as ownership_queries
 from paywright.storage.statements import insert_if_absent
 from paywright.storage.work import Work
 
@@ -97,3 +98,13 @@ def tell(work: Work, found: CheckoutSession, event_type: str) -> None:
     # The page's address opens the checkout for whoever has it, so it is told to nobody but the one who asked.
     del session["url"]
     record(work, event_type, {"session": session}, customer=found.customer, change="checkout")
+
+
+def tell_activated(work: Work, found: CheckoutSession) -> None:
+    """`claim.activated`, if this is the first purchase of a guest. What was bought is owned by now."""
+    if found.customer.type != "guest":
+        return
+    owned = ownership_queries.ever(work.connection, work.environment_id, found.customer)
+    if owned and all(each.checkout_session_id == found.id for each in owned):
+        told = {"guest": found.customer.id, "state": "active"}
+        record(work, "claim.activated", told, customer=found.customer, change="products")

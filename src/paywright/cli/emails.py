@@ -95,10 +95,13 @@ def list_letters(status: str | None, limit: int, environment: str | None, as_jso
 @shared
 def resend(letter_id: str, environment: str | None, as_json: bool) -> None:
     """Send a letter again, with the same Message-ID. The worker sends it."""
+    from paywright.outbox.audit import note
     from paywright.outbox.letters import send_again
 
     with opened(environment) as (app, selected), app.work(selected.id) as work:
         is_there = send_again(work, letter_id)
+        if is_there:
+            note(work, "letter.resent", letter_id)
     if not is_there:
         fail(
             "there is no such letter, or it is on its way, or its contents are forgotten.",

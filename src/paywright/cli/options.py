@@ -80,10 +80,12 @@ def read_settings(environment: str | None = None, **given: Any) -> "Settings":
 def opened(environment: str | None = None, **given: Any) -> "Iterator[tuple[App, Environment]]":
     """An App and the selected environment, closed in the end."""
     from paywright.app import open_app, select_environment
+    from paywright.outbox.audit import acting
 
     app = open_app(read_settings(environment, **given))
     try:
-        yield app, select_environment(app, app.settings.environment)
+        with acting("cli"):
+            yield app, select_environment(app, app.settings.environment)
     finally:
         app.close()
 

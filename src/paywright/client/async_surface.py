@@ -301,6 +301,19 @@ class AsyncSurface:
         """Voids a key within a second. Again answers the same."""
         return await self._call("DELETE", f"/v1/keys/{segment(key_id)}", model.ApiKey)
 
+    async def list_audit(
+        self,
+        *,
+        action: str | None = None,
+        actor: str | None = None,
+        subject: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> model.Page[model.AuditLine]:
+        """Administrative acts, newest first: keys, catalogs, grants, refunds, hooks, switches of the environment."""
+        query = {"action": action, "actor": actor, "subject": subject, "limit": limit, "cursor": cursor}
+        return await self._call("GET", "/v1/audit", model.Page[model.AuditLine], query=query)
+
     async def close(self) -> None:
         """Ends connections and what runs in the background."""
         await self._transport.close()

@@ -139,7 +139,8 @@ def incident(event_id: str, facts: Facts) -> Written | None:
 
 def payout_failed(event_id: str, facts: Facts) -> Written | None:
     payout = facts["payout"]
-    told = {"payout_id": payout["id"], "amount": payout["amount"], "failure": payout.get("failure_message")}
+    failure = payout.get("failure") or {}
+    told = {"payout_id": payout["id"], "amount": payout["amount"], "failure": failure.get("message")}
     return Written("payout_failed", event_id, told)
 
 

@@ -24,6 +24,7 @@ from paywright.kernel.refusals import Refusal, invalid_request
 from paywright.kernel.settings import Settings
 from paywright.kernel.vault import decrypt, encrypt
 from paywright.outbox import delivery as outbox
+from paywright.outbox.audit import note
 from paywright.storage.work import Work
 
 LEASE_MS = 60_000
@@ -65,6 +66,7 @@ def create(
     )
     made = queries.hook(work.connection, work.environment_id, hook_id)
     assert made is not None
+    note(work, "hook.created", hook_id, url=url, events=list(events))
     return made, secret
 
 
@@ -101,6 +103,7 @@ def change(
     )
     changed = queries.hook(work.connection, work.environment_id, hook_id)
     assert changed is not None
+    note(work, "hook.changed", hook_id, url=url, events=None if events is None else list(events), enabled=enabled)
     return changed
 
 
@@ -109,6 +112,7 @@ def delete(work: Work, hook_id: str) -> Refusal | None:
     gone = work.execute(hooks.delete().where(hooks.c.environment_id == work.environment_id, hooks.c.id == hook_id))
     if not gone.rowcount:
         return Refusal("not_found")
+    note(work, "hook.deleted", hook_id)
     mine = hook_deliveries.c.environment_id == work.environment_id, hook_deliveries.c.hook_id == hook_id
     work.execute(
         hook_deliveries.update()
@@ -123,9 +127,10 @@ def redeliver(work: Work, hook_id: str, delivery_id: str) -> Refusal | None:
     mine = hook_deliveries.c.environment_id == work.environment_id, hook_deliveries.c.hook_id == hook_id
     where = *mine, hook_deliveries.c.id == delivery_id
     again = {"status": "pending", "attempts": 0, "next_attempt_at": wall_ms(), "created_at": wall_ms()}
-    return (
-        None if work.execute(hook_deliveries.update().where(*where).values(**again)).rowcount else Refusal("not_found")
-    )
+    if not work.execute(hook_deliveries.update().where(*where).values(**again)).rowcount:
+        return Refusal("not_found")
+    note(work, "hook.redelivered", delivery_id, hook_id=hook_id)
+    return None
 
 
 def has_news(app: App, environment: Environment) -> bool:

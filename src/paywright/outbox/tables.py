@@ -122,3 +122,19 @@ letters = Table(
     ),
     Index("ix_letters_status", "environment_id", "status", "ended_at"),
 )
+
+audit = Table(
+    "audit",
+    metadata,
+    environment_column(),
+    Column("id", Ident, primary_key=True),
+    Column("act", Ident, nullable=False),
+    Column("subject", Ident, nullable=False, comment="the id of what it was done to"),
+    Column("actor", Ident, nullable=False),
+    Column("request_id", Ident),
+    Column("facts", JsonText, nullable=False, comment="no secret"),
+    Column("at", Instant, nullable=False, comment="wall clock"),
+    Index("ix_audit_act", "environment_id", "act", "id"),
+    Index("ix_audit_actor", "environment_id", "actor", "id"),
+    Index("ix_audit_subject", "environment_id", "subject", "id"),
+)

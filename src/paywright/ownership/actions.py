@@ -18,6 +18,7 @@ from paywright.kernel.model import Customer
 from paywright.kernel.refusals import Refusal
 from paywright.ledger import actions as ledger
 from paywright.outbox.actions import command, lock_customers, record
+from paywright.outbox.audit import note
 from paywright.ownership import queries
 from paywright.ownership.changing import apply_change, change_terms, drop_change, plan_change, switch
 from paywright.ownership.defaults import align_later
@@ -69,7 +70,11 @@ def grant(
     lines = resolved(work, environment, customer, (line,), purpose="grant", with_secret_key=with_secret_key)
     if isinstance(lines, Refusal):
         return lines
-    return own(work, environment, customer, lines[0], source="grant")
+    owned = own(work, environment, customer, lines[0], source="grant")
+    if not isinstance(owned, Refusal):
+        facts = {"product_id": line.product_id, "quantity": line.quantity, "customer": customer.key}
+        note(work, "product.granted", owned.id, **facts)
+    return owned
 
 
 def resolved(

@@ -22,6 +22,7 @@ from paywright.kernel.instants import rfc3339, rfc3339_or_none
 from paywright.kernel.model import Customer
 from paywright.kernel.refusals import Refusal
 from paywright.outbox.actions import lock_customers
+from paywright.outbox.audit import note
 from paywright.ownership import queries
 from paywright.ownership.actions import settle
 from paywright.ownership.migrating import migrate
@@ -145,6 +146,7 @@ def start(work: Work, product_id: str, which: OwnerFilter, *, actor: str | None)
         "created_at": work.now,
     }
     if insert_if_absent(work, owner_migrations, row):
+        note(work, "owners.migrated", product_id, migration_id=made.id, owners=owners)
         return made
     where = (owner_migrations.c.product_id == product_id) & (owner_migrations.c.status == "running")
     running = _select(work.connection, work.environment_id, where, limit=1)

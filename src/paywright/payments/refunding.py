@@ -16,6 +16,7 @@ from paywright.environments.model import Environment
 from paywright.kernel.ids import new_id, wall_ms
 from paywright.kernel.refusals import Refusal
 from paywright.outbox.actions import lock_customers
+from paywright.outbox.audit import note
 from paywright.payments import project, queries, rules
 from paywright.payments.actions import sync
 from paywright.payments.model import AskedRefund, Payment, Refund
@@ -145,6 +146,8 @@ def _record(work: Work, refund_id: str, payment: Payment, asked: AskedRefund, am
         )
     )
     _count(work, payment.id)
+    facts = {"amount": amount, "currency": payment.amount.currency, "reason": asked.reason, "refund_id": refund_id}
+    note(work, "payment.refund_requested", payment.id, **facts)
     made = queries.refund(work.connection, work.environment_id, refund_id)
     assert made is not None
     return made

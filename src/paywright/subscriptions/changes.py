@@ -14,6 +14,7 @@ from paywright.kernel.instants import rfc3339_or_none
 from paywright.kernel.model import Customer
 from paywright.kernel.refusals import Refusal
 from paywright.outbox.actions import lock_customers, record
+from paywright.outbox.audit import note
 from paywright.ownership import actions as ownership
 from paywright.ownership import queries as ownership_queries
 from paywright.ownership.model import OwnedProduct
@@ -133,6 +134,8 @@ def revoke(
                     changes.append(request(work, owned.subscription.id, Ask("cancel")))
                 else:
                     ownership.end(work, environment, owned, "revoked")
+        if not changes and not leaving:
+            _note_revoked(work, named[0], quantity)
     for owned in leaving:
         changes.extend(ask_to_leave(app, environment, owned, "now"))
     refusal = _carry_out_all(app, environment, changes, sync=False)
@@ -145,9 +148,15 @@ def revoke(
                 present = ownership_queries.owned_product(work.connection, environment.id, customer, owned.id)
                 if present is not None and present.is_stripe_backed:
                     ownership.end(work, environment, present, "revoked")
+            _note_revoked(work, named[0], quantity)
         for change in changes:
             subscriptions.sync(app, environment, change.subscription_id)
     return _as_it_is(app, environment, named[0])
+
+
+def _note_revoked(work: Work, owned: OwnedProduct, quantity: int | None) -> None:
+    facts = {"product_id": owned.product_id, "quantity": quantity, "customer": owned.customer.key}
+    note(work, "product.revoked", owned.id, **facts)
 
 
 def cancel_at_stripe(app: App, environment: Environment, subscription_id: str) -> None:

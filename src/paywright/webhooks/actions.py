@@ -20,6 +20,7 @@ from paywright.engine.app import App, NotConnected
 from paywright.environments import queries as environment_queries
 from paywright.environments.model import Environment
 from paywright.outbox.actions import open_incident
+from paywright.outbox.audit import note
 from paywright.storage.database import DatabaseUnavailable
 from paywright.storage.work import RolledBack, Work
 from paywright.stripe.background import background
@@ -252,6 +253,8 @@ def _replay(work: Work, event_ids: list[str], now: int) -> list[str]:
         }
         values |= _judged_anew(environment, row.payload)
         work.execute(stripe_events.update().where(here, stripe_events.c.id == row.id).values(**values))
+    if rows:
+        note(work, "stripe_events.replayed", rows[0].id, events=len(rows))
     return [row.id for row in rows]
 
 
