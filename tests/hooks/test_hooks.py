@@ -20,12 +20,12 @@ from paywright.hooks.rules import (
     RETRY_AFTER_MS,
     bad_hook,
     hears,
-    is_private,
     next_try_at,
 )
 from paywright.hooks.sending import Sender
 from paywright.hooks.tables import hook_deliveries
 from paywright.hooks.tables import hooks as hook_rows
+from paywright.kernel.addresses import is_private
 from paywright.kernel.model import Customer
 from paywright.kernel.refusals import Refusal
 from paywright.ledger import actions as ledger

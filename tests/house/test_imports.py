@@ -22,6 +22,7 @@ DOORS = "cli worker app api dashboard pages demo client integrations inprocess _
 FLOORS = {"model": 0, "rules": 1, "mirror": 1}
 # Pure files that go by another name. Add one only if it holds no I/O, no clock and no randomness.
 PURE = {
+    "paywright.kernel.addresses": 0,
     "paywright.kernel.refusals": 0,
     "paywright.kernel.money": 0,
     "paywright.kernel.instants": 0,

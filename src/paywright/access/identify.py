@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from paywright.access import queries, tokens
+from paywright.access import app_jwt, queries, tokens
 from paywright.access.actions import key_hash
 from paywright.access.limits import FailureLimiter
 from paywright.access.model import Caller, CustomerToken
@@ -110,7 +110,11 @@ class Credentials:
         return Caller(key.kind, environment_id, frozenset(key.scopes), frozenset(), key.kind, key.id)
 
     def _of_token(self, written: str) -> tuple[Caller | Refusal, CustomerToken | None]:
-        token = tokens.verify(self._app.settings.require_secret(), written, wall=self._app.wall())
+        issuer = tokens.issuer_of(written)
+        if issuer is None:
+            token = tokens.verify(self._app.settings.require_secret(), written, wall=self._app.wall())
+        else:
+            token = app_jwt.verify(self._app, written, issuer)
         if isinstance(token, Refusal):
             return token, None
         with self._app.database.read() as connection:

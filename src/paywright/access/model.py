@@ -71,3 +71,22 @@ class CustomerToken(msgspec.Struct, frozen=True):
     scopes: frozenset[Scope]
     issued_at: int
     expires_at: int
+
+
+class AppJwt(msgspec.Struct, frozen=True):
+    """
+    The JWTs of the app's own that an environment believes. Exactly one of `jwks_url`, `public_key` (PEM) and `shared_secret` is there.
+
+    `audience` None: whatever the token says. `user_claim` holds the user's id, `teams_claim` a list of the teams this person may act for.
+    """
+
+    issuer: str
+    audience: str | None = None
+    jwks_url: str | None = None
+    public_key: str | None = None
+    shared_secret: str | None = None
+    user_claim: str = "sub"
+    teams_claim: str = "teams"
+
+    def __repr__(self) -> str:
+        return f"AppJwt({self.issuer})"

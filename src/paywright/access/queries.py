@@ -5,8 +5,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from paywright.access.model import ApiKey, CustomerToken
-from paywright.access.tables import api_keys, revoked_customers, revoked_tokens
+from paywright.access.model import ApiKey, AppJwt, CustomerToken
+from paywright.access.tables import api_keys, app_jwts, revoked_customers, revoked_tokens
 
 _SHOWN = tuple(
     api_keys.c[name]
@@ -67,6 +67,31 @@ def newest_revocation(connection: Connection, environment_id: str, customer_keys
         revoked_customers.c.environment_id == environment_id, revoked_customers.c.customer.in_(customer_keys)
     )
     return connection.execute(statement).scalar_one() or 0
+
+
+def app_jwts_of_issuer(connection: Connection, issuer: str) -> list[tuple[str, AppJwt]]:
+    """The environments that believe this issuer, by id, at most a hundred. A shared secret comes as it is stored, encrypted."""
+    statement = sa.select(*app_jwts.c).where(app_jwts.c.issuer == issuer).order_by(app_jwts.c.environment_id).limit(100)
+    return [(row.environment_id, _app_jwt(row)) for row in connection.execute(statement)]
+
+
+def app_jwt(connection: Connection, environment_id: str) -> AppJwt | None:
+    """As above, of one environment."""
+    statement = sa.select(*app_jwts.c).where(app_jwts.c.environment_id == environment_id)
+    row = connection.execute(statement).one_or_none()
+    return None if row is None else _app_jwt(row)
+
+
+def _app_jwt(row: Any) -> AppJwt:
+    return AppJwt(
+        issuer=row.issuer,
+        audience=row.audience,
+        jwks_url=row.jwks_url,
+        public_key=row.public_key,
+        shared_secret=row.shared_secret,
+        user_claim=row.user_claim,
+        teams_claim=row.teams_claim,
+    )
 
 
 def _api_key(row: Any) -> ApiKey:

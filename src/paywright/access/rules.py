@@ -5,12 +5,16 @@ A door says for whom a route is (`Audience`) and which scope it takes; everythin
 """
 
 import hashlib
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
-from paywright.access.model import Audience, Caller, Scope
-from paywright.kernel.model import Customer
+from paywright.access.model import AppJwt, Audience, Caller, Scope
+from paywright.kernel.model import Customer, parse_customer
 from paywright.kernel.refusals import Refusal
+
+TEAMS_MAX = 100
 
 
 def may(caller: Caller, audience: Audience, scope: Scope, *, customer: Customer | None = None) -> Refusal | None:
@@ -54,3 +58,28 @@ def token_caller_name(customers: frozenset[Customer]) -> str:
     """All tokens of one set of customers are one caller."""
     joined = "\0".join(sorted(customer.key for customer in customers))
     return f"customers:{hashlib.sha256(joined.encode()).hexdigest()}"
+
+
+def customers_in(claims: Mapping[str, Any], believed: AppJwt) -> frozenset[Customer] | None:
+    """Whom a verified JWT of the app's own acts for: its user, and the teams it names. None when it does not say so in a form we know."""
+    teams = claims.get(believed.teams_claim) or []
+    if not isinstance(teams, list) or len(teams) > TEAMS_MAX:
+        return None
+    named = [("user", claims.get(believed.user_claim)), *(("team", team) for team in teams)]
+    customers = set()
+    for customer_type, customer_id in named:
+        if isinstance(customer_id, int) and not isinstance(customer_id, bool):
+            customer_id = str(customer_id)
+        customer = parse_customer(customer_type, customer_id) if isinstance(customer_id, str) else None
+        if not isinstance(customer, Customer):
+            return None
+        customers.add(customer)
+    return frozenset(customers)
+
+
+def is_meant_for(claims: Mapping[str, Any], audience: str | None) -> bool:
+    """`aud` is a name or a list of names. No audience is asked for: every token of the issuer is."""
+    if audience is None:
+        return True
+    said = claims.get("aud")
+    return audience == said or (isinstance(said, list) and audience in said)

@@ -37,3 +37,17 @@ revoked_customers = Table(
     customer_column(primary_key=True),
     Column("revoked_at", Instant, nullable=False, comment="tokens issued up to then are void"),
 )
+
+app_jwts = Table(
+    "app_jwts",
+    metadata,
+    environment_column(),
+    Column("issuer", Ident, nullable=False),
+    Column("audience", Ident),
+    Column("jwks_url", Ident),
+    Column("public_key", Ident, comment="PEM"),
+    Column("shared_secret", Ident, comment="encrypted"),
+    Column("user_claim", Ident, nullable=False),
+    Column("teams_claim", Ident, nullable=False),
+    Index("ix_app_jwts_issuer", "issuer"),
+)

@@ -4,6 +4,9 @@ import re
 from typing import Any
 
 from paywright import worker
+from paywright.access import app_jwt
+from paywright.access import queries as access_queries
+from paywright.access.identify import Credentials
 from paywright.api.call import Answer, Call, ok, ok_unless_refused
 from paywright.api.clock import move
 from paywright.api.parsing import Body
@@ -12,6 +15,7 @@ from paywright.environments.model import Environment, public
 from paywright.kernel.instants import parse_instant, rfc3339
 from paywright.kernel.refusals import Refusal, invalid_request
 from paywright.outbox.audit import note
+from paywright.storage.work import RolledBack
 
 _SPAN = re.compile(r"([1-9]\d{0,8})([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -33,11 +37,25 @@ def change_environment(call: Call) -> Answer | Refusal:
     """Changes the switches named in the body, all or none."""
     if not isinstance(call.body, dict):
         return invalid_request("body", "The body is an object of settings.")
+    body = dict(call.body)
+    refusal = None
     with call.app.work(call.environment.id) as work:
-        changed = actions.change(work, call.body)
-        if not isinstance(changed, Refusal):
-            note(work, "environment.changed", call.environment.id, changes=call.body)
+        if "app_jwt" in body:
+            refusal = app_jwt.configure(work, call.app.settings, call.environment.mode, body.pop("app_jwt"))
+            work.after_commit(call.app.resource(Credentials).forget)
+        changed = refusal or actions.change(work, body)
+        if isinstance(changed, Refusal):
+            raise RolledBack
+        note(work, "environment.changed", call.environment.id, changes=without_secrets(call.body))
     return ok_unless_refused(changed, lambda environment: _shown(call, environment))
+
+
+def without_secrets(changes: dict[str, Any]) -> dict[str, Any]:
+    """As the audit log may keep them for ever."""
+    setting = changes.get("app_jwt")
+    if not isinstance(setting, dict) or setting.get("shared_secret") is None:
+        return changes
+    return {**changes, "app_jwt": {**setting, "shared_secret": "(hidden)"}}
 
 
 def move_clock(call: Call) -> Answer | Refusal:
@@ -69,4 +87,6 @@ def target(body: Advance, now: int) -> int | Refusal:
 
 
 def _shown(call: Call, environment: Environment) -> dict[str, Any]:
-    return public(environment, rfc3339(call.app.now(environment.id)))
+    with call.app.database.read() as connection:
+        believed = access_queries.app_jwt(connection, environment.id)
+    return {**public(environment, rfc3339(call.app.now(environment.id))), "app_jwt": app_jwt.shown(believed)}

@@ -311,6 +311,7 @@ class EnvironmentShown(msgspec.Struct, frozen=True):
     on_dispute_lost: str
     expiring_soon_hours: int
     emails: dict[str, Any] = {}
+    app_jwt: dict[str, Any] | None = None
 
 
 class ClockShown(msgspec.Struct, frozen=True):

@@ -4,7 +4,6 @@ Who hears what, when a failed delivery comes again, and which addresses are no p
 Source of the signature: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md; the schedule is rules.md 11.
 """
 
-import ipaddress
 import re
 from urllib.parse import urlsplit
 
@@ -51,15 +50,3 @@ def bad_hook(url: str, events: tuple[str, ...], mode: Mode) -> Refusal | None:
     if not 1 <= len(events) <= EVENTS_MAX or not all(_EVENT_NAME.fullmatch(name) for name in events):
         return invalid_request("events", "`events` is a list of event names, `payment.*` for a family, or `*` for all.")
     return None
-
-
-def is_private(address: str) -> bool:
-    """Not on the public internet: loopback, private, link-local (cloud metadata), shared, multicast, reserved, and their IPv4-in-IPv6 forms."""
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(parsed, ipaddress.IPv6Address):
-        inside = parsed.ipv4_mapped or parsed.sixtofour or (parsed.teredo[1] if parsed.teredo else None)
-        if inside is not None:
-            return is_private(str(inside))
-        if parsed in ipaddress.ip_network("64:ff9b::/96"):
-            return is_private(str(ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)))
-    return not parsed.is_global or parsed.is_multicast

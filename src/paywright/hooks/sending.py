@@ -5,7 +5,6 @@ Outside test mode nothing is sent to a private address: the name is resolved her
 address that was checked, so that a name that changes its mind in between gains nothing. Redirects are not followed: one is a failed try.
 """
 
-import socket
 import time
 from datetime import UTC, datetime
 
@@ -13,15 +12,11 @@ import httpx
 from standardwebhooks import Webhook
 
 from paywright.hooks.model import Attempt
-from paywright.hooks.rules import is_private
 from paywright.kernel.ids import wall_ms
+from paywright.kernel.resolving import AddressRefused, checked_address
 
 TIMEOUT_S = 15.0
 ANSWER_BYTES_KEPT = 1_024
-
-
-class AddressRefused(OSError):
-    """The name leads to an address that hooks are not sent to."""
 
 
 class Sender:
@@ -60,14 +55,6 @@ class Sender:
 
     def close(self) -> None:
         self._client.close()
-
-
-def checked_address(host: str, port: int, private_allowed: bool) -> str:
-    """One address of the host, after all of them were looked at. Raises `AddressRefused`, and `OSError` for a name without any."""
-    found = [str(entry[4][0]) for entry in socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)]
-    if not private_allowed and any(is_private(address) for address in found):
-        raise AddressRefused("the address is not on the public internet")
-    return found[0]
 
 
 def _first_bytes(answer: httpx.Response, started: float) -> str:

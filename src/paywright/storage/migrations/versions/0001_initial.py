@@ -48,26 +48,26 @@ def upgrade() -> None:
         batch_op.create_index("uq_api_keys_key_hash", ["key_hash"], unique=True)
 
     op.create_table(
-        "audit",
+        "app_jwts",
         sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
-        sa.Column("id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
-        sa.Column("act", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("issuer", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("audience", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
+        sa.Column("jwks_url", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
         sa.Column(
-            "subject",
-            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
-            nullable=False,
-            comment="the id of what it was done to",
+            "public_key", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True, comment="PEM"
         ),
-        sa.Column("actor", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
-        sa.Column("request_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
-        sa.Column("facts", sa.Text(), nullable=False, comment="no secret"),
-        sa.Column("at", sa.BigInteger(), nullable=False, comment="wall clock"),
-        sa.PrimaryKeyConstraint("environment_id", "id", name=op.f("pk_audit")),
+        sa.Column(
+            "shared_secret",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=True,
+            comment="encrypted",
+        ),
+        sa.Column("user_claim", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("teams_claim", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.PrimaryKeyConstraint("environment_id", name=op.f("pk_app_jwts")),
     )
-    with op.batch_alter_table("audit", schema=None) as batch_op:
-        batch_op.create_index("ix_audit_act", ["environment_id", "act", "id"], unique=False)
-        batch_op.create_index("ix_audit_actor", ["environment_id", "actor", "id"], unique=False)
-        batch_op.create_index("ix_audit_subject", ["environment_id", "subject", "id"], unique=False)
+    with op.batch_alter_table("app_jwts", schema=None) as batch_op:
+        batch_op.create_index("ix_app_jwts_issuer", ["issuer"], unique=False)
 
     op.create_table(
         "balances",
