@@ -48,7 +48,8 @@ class Issuer:
     """`body`, `status` and `headers` are what it answers; `asked` counts."""
 
     def __init__(self) -> None:
-        self.status, self.headers, self.asked = 200, {}, 0
+        self.status, self.asked = 200, 0
+        self.headers: dict[str, str] = {}
         self.body = b""
         issuer = self
 

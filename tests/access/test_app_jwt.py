@@ -102,7 +102,8 @@ def test_a_key_of_each_kind(lone_app: App, algorithm: str) -> None:
     key, setting = KEYS[algorithm]
     believe(lone_app, **setting)
     found = caller(lone_app, token(key, algorithm, teams=["crew"]))
-    assert (found.kind, found.environment_id, found.customers) == ("customer_token", "test", {ANNE, CREW})
+    assert (found.kind, found.environment_id) == ("customer_token", "test")
+    assert found.customers == {ANNE, CREW}
     assert found.scopes == {"read", "customers"}
 
 
@@ -118,7 +119,8 @@ def test_it_may_what_a_customer_token_may(app: App) -> None:
 
 def test_claims_may_have_other_names(app: App) -> None:
     believe(app, shared_secret=SHARED, user_claim="https://app.example/user", teams_claim="orgs")
-    found = caller(app, token(**{"https://app.example/user": 7, "orgs": ["crew"], "teams": ["other"]}))
+    claims: dict[str, Any] = {"https://app.example/user": 7, "orgs": ["crew"], "teams": ["other"]}
+    found = caller(app, token(**claims))
     assert found.customers == {Customer("user", "7"), CREW}
 
 
