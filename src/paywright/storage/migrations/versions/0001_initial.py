@@ -70,6 +70,28 @@ def upgrade() -> None:
         batch_op.create_index("ix_app_jwts_issuer", ["issuer"], unique=False)
 
     op.create_table(
+        "audit",
+        sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("act", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "subject",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=False,
+            comment="the id of what it was done to",
+        ),
+        sa.Column("actor", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("request_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
+        sa.Column("facts", sa.Text(), nullable=False, comment="no secret"),
+        sa.Column("at", sa.BigInteger(), nullable=False, comment="wall clock"),
+        sa.PrimaryKeyConstraint("environment_id", "id", name=op.f("pk_audit")),
+    )
+    with op.batch_alter_table("audit", schema=None) as batch_op:
+        batch_op.create_index("ix_audit_act", ["environment_id", "act", "id"], unique=False)
+        batch_op.create_index("ix_audit_actor", ["environment_id", "actor", "id"], unique=False)
+        batch_op.create_index("ix_audit_subject", ["environment_id", "subject", "id"], unique=False)
+
+    op.create_table(
         "balances",
         sa.Column("environment_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
         sa.Column("customer", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
