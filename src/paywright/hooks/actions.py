@@ -13,7 +13,7 @@ import msgspec
 from paywright.engine.app import App
 from paywright.environments.model import Environment
 from paywright.hooks import queries
-from paywright.hooks.deliveries import claim, conclude, queue
+from paywright.hooks.deliveries import claim, conclude, queue, renew
 from paywright.hooks.model import Hook
 from paywright.hooks.rules import bad_hook, hears
 from paywright.hooks.sending import Sender
@@ -177,9 +177,13 @@ def begin_to_listen(work: Work) -> None:
 
 def send_due(app: App, environment: Environment) -> int:
     """Deliveries whose turn it is, one try each. Answers how many were tried."""
-    claimed = claim(app, environment, "endpoint", lease_ms=LEASE_MS, limit=SENT_AT_ONCE)
+    lease_ms = min(LEASE_MS, int(app.settings.claim_timeout_s * 1000))
+    claimed_at, claimed = wall_ms(), claim(app, environment, "endpoint", lease_ms=lease_ms, limit=SENT_AT_ONCE)
     sender = app.resource(Senders).sender
     for row in claimed:
+        # Slow ones before it may have taken most of its lease: then somebody else would send it too.
+        if wall_ms() - claimed_at > lease_ms // 3 and not renew(app, environment, row, lease_ms=lease_ms):
+            continue
         secret = decrypt(app.settings.require_secret(), row.secret)
         attempt = sender.send(row.url, secret, row.event_id, row.body, private_allowed=environment.mode == "test")
         with app.work(environment.id) as work:

@@ -95,6 +95,15 @@ def claim(
     return claimed
 
 
+def renew(app: App, environment: Environment, row: Any, *, lease_ms: int) -> bool:
+    """The lease of a claimed delivery begins anew, before it is tried. False: it ran out, and somebody else has it."""
+    mine = hook_deliveries.c.environment_id == environment.id, hook_deliveries.c.id == row.id
+    as_claimed = hook_deliveries.c.status == "pending", hook_deliveries.c.attempts == row.attempts + 1
+    leased = hook_deliveries.update().where(*mine, *as_claimed).values(next_attempt_at=wall_ms() + lease_ms)
+    with app.work(environment.id) as work:
+        return bool(work.execute(leased).rowcount)
+
+
 def conclude(work: Work, row: Any, attempt: Attempt) -> None:
     """Writes the try down; a hook that only fails for days is switched off, and somebody is told."""
     number, wall = row.attempts + 1, wall_ms()

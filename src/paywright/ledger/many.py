@@ -13,6 +13,13 @@ from paywright.ledger.opening import IncludedByDefault
 from paywright.ledger.queries import item_state
 from paywright.ledger.tables import balances, item_grants
 
+_NAMES = ("customer", "item_id", "balance", "spent", "held", "carried", "next_due")
+# Written once: making a statement costs more than running it.
+_BALANCES = sa.select(*(balances.c[name] for name in _NAMES)).where(
+    balances.c.environment_id == sa.bindparam("environment"),
+    balances.c.customer.in_(sa.bindparam("customers", expanding=True)),
+)
+
 Place = tuple[str, str]
 """Customer and item."""
 
@@ -54,11 +61,8 @@ def item_states_of(
 
 
 def _balances(connection: Connection, environment_id: str, keys: list[str]) -> dict[Place, Any]:
-    names = ("customer", "item_id", "balance", "spent", "held", "carried", "next_due")
-    wanted = sa.select(*(balances.c[name] for name in names)).where(
-        balances.c.environment_id == environment_id, balances.c.customer.in_(keys)
-    )
-    return {(row.customer, row.item_id): row for row in connection.execute(wanted)}
+    asked = {"environment": environment_id, "customers": keys}
+    return {(row.customer, row.item_id): row for row in connection.execute(_BALANCES, asked)}
 
 
 def _pending(connection: Connection, environment_id: str, keys: list[str]) -> dict[Place, list[tuple[int, int]]]:

@@ -20,7 +20,7 @@ from paywright.kernel.refusals import Refusal
 from paywright.realtime import queries
 from paywright.realtime.bell import Bell
 from paywright.realtime.model import Credential, Head, Why
-from paywright.realtime.queries import Key
+from paywright.realtime.queries import Key, Watchlist
 from paywright.realtime.rules import HEARTBEAT
 from paywright.realtime.streams import Stream, Wake
 from paywright.realtime.telling import Telling
@@ -33,7 +33,9 @@ CHECK_S = 0.4
 HEARTBEAT_S = 20.0
 """Below what proxies wait for a byte; most give up after a minute."""
 
+BEAT_S = 1.0
 OUTAGE_S = 0.5
+NEVER = 2**62
 
 
 class Watched:
@@ -43,6 +45,16 @@ class Watched:
 
     def __init__(self) -> None:
         self.head: Head | None = None
+        self.streams: set[Stream] = set()
+
+
+class Holders:
+    """The streams of one credential."""
+
+    __slots__ = ("credential", "streams")
+
+    def __init__(self, credential: Credential) -> None:
+        self.credential = credential
         self.streams: set[Stream] = set()
 
 
@@ -61,7 +73,12 @@ class Dispatcher:
         self._is_closing = False
         self._thread: threading.Thread | None = None
         self._stops: list[Callable[[], bool]] = []
-        self._looked_at = self._checked_at = 0.0
+        self._looked_at = self._checked_at = self._beaten_at = 0.0
+        self._looked_state: str | None = None
+        self._checked_state: str | None = None
+        self._holders: dict[tuple[str, str], Holders] = {}
+        self._watchlist: Watchlist | None = None
+        self._expires_at = NEVER
         app.listeners.append(self.hear)
 
     def open(
@@ -91,6 +108,7 @@ class Dispatcher:
             watched.streams.add(made)
             self._open += 1
             self._joining.add(made)
+            self._hold(made)
             begins = self._thread is None
             if begins:
                 self._thread = threading.Thread(target=self._run, name="paywright-streams", daemon=True)
@@ -111,6 +129,11 @@ class Dispatcher:
             self._open -= 1
             if not watched.streams:
                 del self._watched[stream.key]
+            holders = self._holders[stream.credential.place]
+            holders.streams.remove(stream)
+            if not holders.streams:
+                del self._holders[stream.credential.place]
+                self._watchlist = None
 
     def behind(self, stream: Stream) -> None:
         """Its reader, who was too slow, has taken all there was and can be told everything anew."""
@@ -182,11 +205,12 @@ class Dispatcher:
         if now - self._checked_at >= CHECK_S:
             self._checked_at = now
             self._check(now)
+        looks_at_all = now - self._looked_at >= LOOK_S and self._is_news(now)
         with self._lock:
             joining, self._joining = self._joining, set()
             named, self._named = self._named, set()
-            if self._looks_at_all or now - self._looked_at >= LOOK_S:
-                self._looks_at_all, self._looked_at = False, now
+            if looks_at_all or self._looks_at_all:
+                self._looks_at_all = False
                 named = set(self._watched)
             named |= {stream.key for stream in joining}
             known = {key: watched.head for key in named if (watched := self._watched.get(key)) is not None}
@@ -200,6 +224,15 @@ class Dispatcher:
                 self._joining |= joining
             raise
         self._tell(telling, joining)
+
+    def _is_news(self, now: float) -> bool:
+        """Whether anything was committed since the last look, by anybody; most nights are quiet."""
+        self._looked_at = now
+        if not self._watched:
+            return False
+        with self._app.database.read() as connection:
+            before, self._looked_state = self._looked_state, queries.state_of_commits(connection)
+        return before is None or before != self._looked_state
 
     def _tell(self, telling: Telling, joining: set[Stream]) -> None:
         """Everything was read; nothing here can fail."""
@@ -219,20 +252,48 @@ class Dispatcher:
         _end([each for each in woken if each.key in telling.gone and each.credential.kind != "process"], "gone")
         _wake(woken)
 
+    def _hold(self, stream: Stream) -> None:
+        """Within the lock."""
+        credential = stream.credential
+        holders = self._holders.get(credential.place)
+        if holders is None:
+            holders = self._holders[credential.place] = Holders(credential)
+            self._watchlist = self._checked_state = None
+        holders.streams.add(stream)
+        if credential.expires_at is not None:
+            self._expires_at = min(self._expires_at, credential.expires_at)
+
     def _check(self, now: float) -> None:
         """Who has lost the right to listen, and who has heard nothing for long."""
         if any(is_stopping() for is_stopping in self._stops):
             self.stop_streams()
             return
+        wall = self._app.wall()
+        with self._lock:
+            if not self._watched:
+                return
+            kept = list(self._holders.values()) if self._watchlist is None or wall >= self._expires_at else []
+        if wall >= self._expires_at:
+            ends = [(each.credential.expires_at, each) for each in kept if each.credential.expires_at is not None]
+            _end([stream for at, each in ends if at <= wall for stream in list(each.streams)], "expired")
+            self._expires_at = min((at for at, _ in ends if at > wall), default=NEVER)
+        if self._watchlist is None:
+            self._watchlist = Watchlist(self._app.database.dialect, [each.credential for each in kept])
+        with self._app.database.read() as connection:
+            state = queries.state_of_commits(connection)
+            void = [] if state and state == self._checked_state else self._watchlist.void(connection)
+        self._checked_state = state
+        for credential in void:
+            with self._lock:
+                holders = self._holders.get(credential.place)
+            _end(list(holders.streams) if holders is not None else [], "revoked")
+        if now - self._beaten_at >= BEAT_S:
+            self._beaten_at = now
+            self._beat(now)
+
+    def _beat(self, now: float) -> None:
         with self._lock:
             streams = [stream for watched in self._watched.values() for stream in watched.streams]
-        wall = self._app.wall()
-        with self._app.database.read() as connection:
-            void = queries.void(connection, {each.credential for each in streams})
-        expired = [each for each in streams if (end := each.credential.expires_at) is not None and end <= wall]
-        _end(expired, "expired")
-        if void:
-            _end([each for each in streams if each.credential in void], "revoked")
         silent = [each for each in streams if now - each.beat_at >= HEARTBEAT_S and each.is_idle and not each.ended]
         for stream in silent:
             stream.offer(HEARTBEAT, now)

@@ -5,6 +5,7 @@ A condition must hold whenever its job would find something; where what is due i
 """
 
 from collections.abc import Callable, Collection
+from functools import cache
 
 import msgspec
 import sqlalchemy as sa
@@ -84,12 +85,16 @@ def due(
     connection: Connection, wall: int, names: Collection[str], *, only: Collection[str] | None = None
 ) -> dict[str, set[str]]:
     """For each environment, or those in `only`, which of these jobs may find something to do."""
-    asked = [name for name in names if name in CONDITIONS]
+    asked = tuple(name for name in names if name in CONDITIONS)
     rows = connection.execute(_statement(asked, only is not None), {"wall": wall, "only": sorted(only or ())})
-    return {row[0]: {name for name, is_due in zip(asked, row[1:], strict=True) if is_due} for row in rows}
+    found: dict[str, set[str]] = {}
+    for environment_id, *answers in rows:
+        found[str(environment_id)] = {name for name, is_due in zip(asked, answers, strict=True) if is_due}
+    return found
 
 
-def _statement(names: list[str], is_narrowed: bool) -> sa.Select[tuple[object, ...]]:
+@cache
+def _statement(names: tuple[str, ...], is_narrowed: bool) -> sa.Select[tuple[object, ...]]:
     wall = sa.bindparam("wall", type_=sa.BigInteger)
     e = environments.c
     passed = sa.case((e.clock_runs == 1, sa.case((wall > e.clock_read_at, wall - e.clock_read_at), else_=0)), else_=0)

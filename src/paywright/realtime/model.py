@@ -33,6 +33,10 @@ class Credential(msgspec.Struct, frozen=True):
     issued_at: int = 0
     expires_at: int | None = None
 
+    @property
+    def place(self) -> tuple[str, str]:
+        return (self.kind, self.id)
+
 
 class Head(msgspec.Struct, frozen=True):
     """A customer's counters: as far as a stream was told, or as they stand in the row."""

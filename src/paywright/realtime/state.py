@@ -4,7 +4,7 @@
 Only what is due this instant, and defaults that nobody has written down yet, are read one by one, by the rules.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -61,12 +61,23 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 def standings(
-    connection: Connection, environment_id: str, owners: Sequence[Customer], now: int, *, included: IncludedByDefault
+    connection: Connection,
+    environment_id: str,
+    owners: Sequence[Customer],
+    now: int,
+    *,
+    included: IncludedByDefault,
+    versions: Mapping[Customer, int] | None = None,
 ) -> tuple[Catalog, dict[Customer, Standing]]:
-    """At most `CUSTOMERS_MAX`, in one environment, with the catalog they are shown by. Customers that were never written too."""
+    """
+    At most `CUSTOMERS_MAX`, in one environment, with the catalog they are shown by. Customers that were never written too.
+
+    `versions` saves a query where they are known.
+    """
     assert len(owners) <= CUSTOMERS_MAX, len(owners)
     catalog = catalog_queries.current(connection, environment_id)
-    versions = _versions(connection, environment_id, owners)
+    if versions is None:
+        versions = _versions(connection, environment_id, owners)
     owned = ownership_queries.live_of(connection, environment_id, owners, now)
     unwritten = set()
     for customer, rows in owned.items():

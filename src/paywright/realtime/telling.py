@@ -103,10 +103,13 @@ class Telling:
         for environment_id, keys in by_environment.items():
             environment = environment_queries.environment(connection, environment_id)
             assert environment is not None, environment_id
-            now = clock.business_now(connection, environment_id, self._app.wall())
+            wall = self._app.wall()
+            now = wall if environment.provider == "stripe" else clock.business_now(connection, environment_id, wall)
             included = self._app.resource(Opening).included
             for start in range(0, len(keys), CUSTOMERS_MAX):
-                some = [queries.of_key(key) for key in keys[start : start + CUSTOMERS_MAX]]
-                catalog, found = standings(connection, environment_id, some, now, included=included)
+                versions = {queries.of_key(key): self._version(key) for key in keys[start : start + CUSTOMERS_MAX]}
+                catalog, found = standings(
+                    connection, environment_id, list(versions), now, included=included, versions=versions
+                )
                 self._shown_by[environment_id] = (environment, catalog, now)
                 self._standing |= {(environment_id, customer.key): standing for customer, standing in found.items()}
