@@ -22,6 +22,8 @@ from paywright.outbox.actions import record
 from paywright.storage.statements import insert_if_absent
 from paywright.storage.work import Work
 
+_OURS, _EARLIER = hook_deliveries.alias("ours"), hook_deliveries.alias("earlier")
+
 
 def queue(work: Work, hook: Hook, event: Outgoing) -> None:
     row = {
@@ -54,7 +56,32 @@ def claim(
     `hook_ids` None: of every hook of that kind.
     """
     wall = wall_ms()
-    ours, earlier = hook_deliveries.alias("ours"), hook_deliveries.alias("earlier")
+    due = _due(environment, kind, hook_ids, wall).limit(limit)
+    with app.database.read() as connection:
+        if connection.execute(due.limit(1)).first() is None:
+            return []
+    with app.work(environment.id) as work:
+        claimed = list(work.execute(due.with_for_update(of=_OURS, skip_locked=True)).all())
+        for row in claimed:
+            here = hook_deliveries.c.environment_id == environment.id, hook_deliveries.c.id == row.id
+            taken = {"next_attempt_at": wall + lease_ms, "attempts": row.attempts + 1}
+            work.execute(hook_deliveries.update().where(*here).values(**taken))
+    return claimed
+
+
+def renew(app: App, environment: Environment, row: Any, *, lease_ms: int) -> bool:
+    """The lease of a claimed delivery begins anew, before it is tried. False: it ran out, and somebody else has it."""
+    mine = hook_deliveries.c.environment_id == environment.id, hook_deliveries.c.id == row.id
+    as_claimed = hook_deliveries.c.status == "pending", hook_deliveries.c.attempts == row.attempts + 1
+    leased = hook_deliveries.update().where(*mine, *as_claimed).values(next_attempt_at=wall_ms() + lease_ms)
+    with app.work(environment.id) as work:
+        return bool(work.execute(leased).rowcount)
+
+
+def _due(
+    environment: Environment, kind: HookKind, hook_ids: Collection[str] | None, wall: int
+) -> sa.Select[tuple[Any, ...]]:
+    ours, earlier = _OURS, _EARLIER
     held_up = (
         sa.select(earlier.c.id)
         .where(
@@ -79,29 +106,10 @@ def claim(
             ~held_up,
         )
         .order_by(ours.c.next_attempt_at, ours.c.id)
-        .limit(limit)
     )
     if hook_ids is not None:
         due = due.where(ours.c.hook_id.in_(sorted(hook_ids)))
-    with app.database.read() as connection:
-        if connection.execute(due.limit(1)).first() is None:
-            return []
-    with app.work(environment.id) as work:
-        claimed = list(work.execute(due.with_for_update(of=ours, skip_locked=True)).all())
-        for row in claimed:
-            here = hook_deliveries.c.environment_id == environment.id, hook_deliveries.c.id == row.id
-            taken = {"next_attempt_at": wall + lease_ms, "attempts": row.attempts + 1}
-            work.execute(hook_deliveries.update().where(*here).values(**taken))
-    return claimed
-
-
-def renew(app: App, environment: Environment, row: Any, *, lease_ms: int) -> bool:
-    """The lease of a claimed delivery begins anew, before it is tried. False: it ran out, and somebody else has it."""
-    mine = hook_deliveries.c.environment_id == environment.id, hook_deliveries.c.id == row.id
-    as_claimed = hook_deliveries.c.status == "pending", hook_deliveries.c.attempts == row.attempts + 1
-    leased = hook_deliveries.update().where(*mine, *as_claimed).values(next_attempt_at=wall_ms() + lease_ms)
-    with app.work(environment.id) as work:
-        return bool(work.execute(leased).rowcount)
+    return due
 
 
 def conclude(work: Work, row: Any, attempt: Attempt) -> None:

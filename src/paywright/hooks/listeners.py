@@ -18,7 +18,7 @@ from paywright.engine.app import App
 from paywright.environments.model import Environment
 from paywright.hooks import queries
 from paywright.hooks.actions import begin_to_listen
-from paywright.hooks.deliveries import claim, conclude
+from paywright.hooks.deliveries import claim, conclude, renew
 from paywright.hooks.model import Attempt
 from paywright.hooks.rules import hears
 from paywright.hooks.tables import hooks
@@ -117,8 +117,11 @@ def run_due(app: App, environment: Environment) -> int:
     if not present or listeners.is_adopted or environment.id != app.settings.environment:
         return 0
     listeners.make_known()
+    claimed_at = wall_ms()
     claimed = claim(app, environment, "process", hook_ids=present.keys(), lease_ms=LEASE_MS, limit=RUN_AT_ONCE)
     for row in claimed:
+        if wall_ms() - claimed_at > LEASE_MS // 3 and not renew(app, environment, row, lease_ms=LEASE_MS):
+            continue  # Those before it took long, and somebody else has it by now.
         attempt = _tried(present[row.hook_id], row.body)
         with app.work(environment.id) as work:
             conclude(work, row, attempt)

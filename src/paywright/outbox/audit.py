@@ -48,7 +48,7 @@ class Actor(msgspec.Struct, frozen=True):
 _acting: ContextVar[Actor] = ContextVar("paywright_acting", default=Actor("system"))  # noqa: B039  It is frozen.
 
 
-class Line(msgspec.Struct, frozen=True):
+class AuditLine(msgspec.Struct, frozen=True):
     id: str
     act: Act
     subject: str
@@ -94,7 +94,7 @@ def page(
     subject: str | None = None,
     before: str | None = None,
     limit: int = 10,
-) -> list[Line]:
+) -> list[AuditLine]:
     """Newest first. `before` is the id of the last one seen."""
     columns = (audit.c.id, audit.c.act, audit.c.subject, audit.c.actor, audit.c.request_id, audit.c.facts, audit.c.at)
     statement = sa.select(*columns).where(audit.c.environment_id == environment_id)
@@ -105,12 +105,12 @@ def page(
         statement = statement.where(audit.c.id < before)
     rows = connection.execute(statement.order_by(audit.c.id.desc()).limit(limit))
     return [
-        Line(row.id, row.act, row.subject, row.actor, row.request_id, msgspec.json.decode(row.facts), row.at)
+        AuditLine(row.id, row.act, row.subject, row.actor, row.request_id, msgspec.json.decode(row.facts), row.at)
         for row in rows
     ]
 
 
-def shown(line: Line) -> dict[str, Any]:
+def shown(line: AuditLine) -> dict[str, Any]:
     return {
         "id": line.id,
         "action": line.act,
