@@ -1,6 +1,7 @@
 """The ASGI application: sends each path to its table. The only file that wires."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from .web import WebAnswer, WebRequest, json_answer
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+log = logging.getLogger("paywright_sandbox")
 
 BODY_MAX = 20 * 1024 * 1024
 CORS = {
@@ -96,6 +99,10 @@ class SandboxApp:
             return await act(request)
         except ApiError as refusal:
             return json_answer(refusal.body(), refusal.status)
+        except Exception as error:
+            log.exception("%s %s failed", request.method, request.path)
+            said = f"The sandbox failed: {type(error).__name__}: {error}"
+            return json_answer(ApiError(500, said, type="api_error").body(), 500)
 
 
 async def read_body(receive: Receive) -> bytes | None:

@@ -85,7 +85,7 @@ def trouble_from(kind: Any, wish: Json) -> Trouble:
         return Trouble("slow", slow_ms=slow_ms)
     if isinstance(kind, str) and kind in KINDS:
         return Trouble(kind)
-    if str(kind).isdecimal() and int(str(kind)) in STATUSES:
+    if str(kind) in map(str, STATUSES):
         return Trouble("status", int(str(kind)))
     raise invalid(f"as must be one of {', '.join([*map(str, STATUSES), *KINDS])} or slow_ms.", param="as")
 

@@ -9,6 +9,7 @@ from ..web import WebRequest
 from .door import control
 
 SETTLE_S = 30.0
+SETTLE_MAX_S = 3600
 OLD_SECRET_S = 86_400
 OLD_SECRET_MAX_S = 7 * 86_400
 
@@ -42,7 +43,9 @@ async def read(request: WebRequest, account: Account) -> Json:
 @control("POST /_sandbox/deliveries/settle")
 async def settle(request: WebRequest, account: Account) -> Json:
     """Waits until nothing is in flight; waiting retries are tried at once unless `{retries: false}`."""
-    timeout_s = float(request.json.get("timeout_s", SETTLE_S))
+    timeout_s = request.json.get("timeout_s", SETTLE_S)
+    if not isinstance(timeout_s, int | float) or isinstance(timeout_s, bool) or not 0 < timeout_s <= SETTLE_MAX_S:
+        raise invalid(f"timeout_s is up to {SETTLE_MAX_S} seconds.", param="timeout_s")
     retries = bool(request.json.get("retries", True))
     if not await request.engine.deliveries.settle(account, timeout_s, retries=retries):
         raise ApiError(409, f"Webhooks are still in flight after {timeout_s:g} s.", code="lock_timeout")

@@ -1,20 +1,18 @@
-"""The whole account at once: emptied, dumped, loaded; and its settings."""
+"""The whole account at once: emptied, dumped, loaded; and its event log."""
 
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
 
-from ..account import SETTINGS, Account, Due, LoggedEvent
+from ..account import SETTINGS, Account, Clock, Due, LoggedEvent
 from ..chaos import names
 from ..delivery import rendered
-from ..errors import Json, invalid, no_such, unknown_parameter
+from ..errors import Json, invalid, no_such
+from ..ids import Ids
 from ..web import WebRequest
 from .door import control
+from .settings import check_setting
 
-CHOICES: dict[str, tuple[Any, ...]] = {
-    "exhausted": ("cancel", "unpaid", "pause", "none"),
-    "billing_mode": ("flexible", "classic"),
-    "payouts": ("daily", "manual"),
-}
+Kind = TypeVar("Kind")
 
 
 @control("POST /_sandbox/reset")
@@ -51,48 +49,80 @@ async def dump(request: WebRequest, account: Account) -> Json:
 
 @control("PUT /_sandbox/state")
 async def load(request: WebRequest, account: Account) -> Json:
-    """Replaces the account's contents by a dump; nothing is sent."""
-    engine, wish = request.engine, request.json
-    if not isinstance(wish.get("objects"), list) or not isinstance(wish.get("ids"), dict):
-        raise invalid("The body must be what GET /_sandbox/state answered.")
+    """Replaces the account's contents by a dump; nothing is sent. What is no dump changes nothing."""
+    engine, dump = request.engine, read_dump(request.json)
     engine.deliveries.forget(account)
     engine.store.reset(account)
-    account.ids.seed, account.ids.drawn = wish["ids"]["seed"], wish["ids"]["drawn"]
-    account.settings = {**SETTINGS, **wish.get("settings", {})}
-    account.clock.offset = wish["clock"]["offset"]
-    account.clock.frozen_at = wish["clock"]["frozen_at"]
+    account.ids, account.settings, account.clock = dump.ids, dump.settings, dump.clock
     work = engine.open(account)
-    for thing in wish["objects"]:
+    for thing in dump.objects:
         work.save(thing)
-    work.events = [LoggedEvent(**{**event, "unsettled": 0}) for event in wish.get("events", [])]
-    work.due_added = [Due(**due) for due in wish.get("due", [])]
+    work.events, work.due_added = dump.events, dump.due
     account.due_sequence = max((due.sequence for due in work.due_added), default=0)
     engine.commit(work)
-    return {"objects": len(wish["objects"]), "events": len(work.events)}
+    return {"objects": len(dump.objects), "events": len(work.events)}
 
 
-@control("GET /_sandbox/settings")
-async def read_settings(request: WebRequest, account: Account) -> Json:
-    return account.settings
+@dataclass
+class Dump:
+    objects: list[Json]
+    events: list[LoggedEvent]
+    due: list[Due]
+    clock: Clock
+    settings: Json
+    ids: Ids
 
 
-@control("PATCH /_sandbox/settings")
-async def patch_settings(request: WebRequest, account: Account) -> Json:
-    """Merges; `variant` merges too. A value of another type than the default's is refused."""
-    for name, value in request.json.items():
+def read_dump(wish: Json) -> Dump:
+    """Refuses by name what `GET /_sandbox/state` would never have answered."""
+    settings = part(wish, "settings", dict)
+    for name, value in settings.items():
         check_setting(name, value)
-    variant = {**account.settings["variant"], **request.json.get("variant", {})}
-    account.settings = {**account.settings, **request.json, "variant": variant}
-    request.engine.store.save_account(account)
-    return account.settings
+    return Dump(
+        objects=[held for held in part(wish, "objects", list) if fits(held, {"id": str, "object": str}, "objects")],
+        events=[
+            LoggedEvent(**{**event, "unsettled": 0})
+            for event in part(wish, "events", list)
+            if fits(event, {**EVENT, "unsettled": int}, "events", exactly=True)
+        ],
+        due=[Due(**due) for due in part(wish, "due", list) if fits(due, DUE, "due", exactly=True)],
+        clock=Clock(**clock_of(part(wish, "clock", dict))),
+        settings={**SETTINGS, **settings},
+        ids=Ids(**ids_of(part(wish, "ids", dict))),
+    )
 
 
-def check_setting(name: str, value: Any) -> None:
-    if name not in SETTINGS:
-        raise unknown_parameter(name)
-    if name in CHOICES and value not in CHOICES[name]:
-        raise invalid(f"Invalid {name}: must be one of {', '.join(CHOICES[name])}", param=name)
-    if type(value) is not type(SETTINGS[name]) and not (name == "fee_percent" and isinstance(value, int | float)):
-        raise invalid(f"Invalid {name}: must be like {SETTINGS[name]!r}", param=name)
-    if isinstance(value, int) and value < 0:
-        raise invalid(f"Invalid {name}: must not be negative", param=name)
+EVENT: dict[str, Any] = {"id": str, "type": str, "created": int, "rendered": str}
+DUE: dict[str, Any] = {
+    "when": int,
+    "sequence": int,
+    "kind": str,
+    "object_id": str,
+    "clock": (str, type(None)),
+    "facts": dict,
+}
+
+
+def part(wish: Json, name: str, kind: type[Kind]) -> Kind:
+    found = wish.get(name)
+    if not isinstance(found, kind):
+        raise invalid(f"The body must be what GET /_sandbox/state answered: {name} is not.", param=name)
+    return found
+
+
+def fits(thing: Any, fields: dict[str, Any], name: str, *, exactly: bool = False) -> bool:
+    """True, or a refusal that names the part."""
+    is_it = isinstance(thing, dict) and all(isinstance(thing.get(field), kind) for field, kind in fields.items())
+    if not is_it or (exactly and set(thing) != set(fields)):
+        raise invalid(f"The body must be what GET /_sandbox/state answered: {name} is not.", param=name)
+    return True
+
+
+def clock_of(found: Json) -> Json:
+    fits(found, {"offset": int, "frozen_at": (int, type(None)), "held_at": (int, type(None))}, "clock", exactly=True)
+    return {**found, "held_at": None}
+
+
+def ids_of(found: Json) -> Json:
+    fits(found, {"seed": str, "drawn": int}, "ids", exactly=True)
+    return found

@@ -8,7 +8,9 @@ from ..web import WebRequest
 from .door import control
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-DURATION = re.compile(r"^(\d{1,9})([smhdw])$")
+DURATION = re.compile(r"([0-9]{1,9})([smhdw])")
+LATEST = 221_845_392_000
+"""The year 9000: calendars end not long after."""
 
 
 @control("GET /_sandbox/clock")
@@ -34,8 +36,8 @@ async def freeze(request: WebRequest, account: Account) -> Json:
         account.clock.set(now)
     else:
         at = request.json.get("at", now)
-        if not isinstance(at, int) or at < now:
-            raise invalid("The clock moves forward only.", param="at")
+        if not isinstance(at, int) or isinstance(at, bool) or not now <= at <= LATEST:
+            raise invalid("The clock moves forward only, and not beyond the year 9000.", param="at")
         await request.engine.advance(account, at, wait=False)
         account.clock.frozen_at, account.clock.offset = at, 0
     request.engine.store.save_account(account)
@@ -46,14 +48,18 @@ def target(wish: Json, now: int) -> int:
     by, to = wish.get("by"), wish.get("to")
     if (by is None) == (to is None):
         raise invalid("Give either by or to.", param="by")
+    match = DURATION.fullmatch(by) if isinstance(by, str) else None
     if isinstance(to, int) and not isinstance(to, bool):
-        return to
-    if isinstance(by, int) and not isinstance(by, bool) and by >= 0:
-        return now + by
-    match = DURATION.match(by) if isinstance(by, str) else None
-    if not match:
+        reached = to
+    elif isinstance(by, int) and not isinstance(by, bool) and by >= 0:
+        reached = now + by
+    elif match:
+        reached = now + int(match[1]) * UNITS_S[match[2]]
+    else:
         raise invalid("by is a number of seconds or text such as 90s, 15m, 1h, 31d, 2w; to is a Unix time.", param="by")
-    return now + int(match[1]) * UNITS_S[match[2]]
+    if reached > LATEST:
+        raise invalid("The clock does not go beyond the year 9000.", param="by" if to is None else "to")
+    return reached
 
 
 def shown(account: Account) -> Json:

@@ -65,7 +65,7 @@ def clause(found: re.Match[str], kind: str) -> Test:
     wanted = None if not found["quote"] and text == "null" else text
     if operator == "~" and (wanted is None or len(wanted) < SUBSTRING_MIN):
         raise invalid(f"A search for a part needs {SUBSTRING_MIN} letters at least.", param="query")
-    if operator in ("<", ">", "<=", ">=") and not re.fullmatch(r"-?\d+", text):
+    if operator in ("<", ">", "<=", ">=") and not re.fullmatch(r"-?[0-9]{1,18}", text):
         raise invalid(f"`{operator}` compares numbers.", param="query")
     test = comparing(operator, wanted)
     negated = bool(found["minus"])

@@ -20,7 +20,7 @@ def create(work: Work, wish: Json) -> Json:
         raise missing_parameter("card")
     card = {name: value for name, value in wish["card"].items() if name in ("number", "cvc")}
     for name in ("exp_month", "exp_year"):
-        if not wish["card"][name].isdigit():
+        if not (wish["card"][name].isascii() and wish["card"][name].isdigit()):
             raise invalid(
                 f"Invalid integer: {wish['card'][name]}", param=f"card[{name}]", code="parameter_invalid_integer"
             )

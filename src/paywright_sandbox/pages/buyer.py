@@ -13,7 +13,7 @@ from ..machine.due import ACTS
 from ..work import Work
 from .views import text_of
 
-EXPIRY = re.compile(r"^(\d{1,2})\s*[/-]?\s*(\d{2}|\d{4})$")
+EXPIRY = re.compile(r"^(\d{1,2})\s*[/-]?\s*(\d{2}|\d{4})$", re.ASCII)
 FIELDS = "code email name number expiry cvc method account line1 city postal_code country".split()
 ADDRESS = ("line1", "city", "postal_code", "country")
 FIELD_OF = {"exp_month": "expiry", "exp_year": "expiry", "number": "number", "cvc": "cvc", "email": "email"}

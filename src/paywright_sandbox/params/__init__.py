@@ -14,7 +14,8 @@ from .catalogue import API_VERSION, Catalogue, Field, catalogue
 
 __all__ = ["API_VERSION", "Catalogue", "catalogue", "decode", "decode_fields"]
 
-INTEGER = re.compile(r"^[+-]?\d{1,18}$")
+INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+TEXT_MAX, EVIDENCE_MAX = 5000, 20_000
 REFUSED = object()
 
 
@@ -50,6 +51,10 @@ def decode_value(code: str, value: Any, param: str) -> Any:
         if {"''", "s", "*"} & set(alternatives):
             return ""
         raise empty_parameter(param)
+    if len(value) > (EVIDENCE_MAX if param.startswith("evidence[") else TEXT_MAX):
+        raise invalid(
+            f"Invalid string: {value[:10]}...{value[-10:]}; must be at most {TEXT_MAX} characters", param=param
+        )
     for alternative in sorted(alternatives, key=order_of_trial):
         decoded = decode_leaf(alternative, value)
         if decoded is not REFUSED:
@@ -86,7 +91,7 @@ def decode_tree(alternatives: list[str], tree: Json, param: str) -> Any:
 
 
 def decode_list(code: str, tree: Json, param: str) -> list[Any]:
-    if not all(key.isdigit() for key in tree):
+    if not all(INTEGER.fullmatch(key) and key[0] not in "+-" for key in tree):
         raise invalid(f"Invalid array: {param} must be an array.", param=param)
     ordered = sorted(tree.items(), key=lambda pair: int(pair[0]))
     return [decode_value(code, value, joined(param, key)) for key, value in ordered]
@@ -97,7 +102,7 @@ def decode_leaf(alternative: str, text: str) -> Any:
         case "s" | "*":
             return text
         case "i":
-            return int(text) if INTEGER.match(text) else REFUSED
+            return int(text) if INTEGER.fullmatch(text) else REFUSED
         case "b":
             return {"true": True, "false": False}.get(text, REFUSED)
         case "f" | "d":

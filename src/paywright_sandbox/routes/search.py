@@ -38,7 +38,7 @@ def searching(kind: str) -> Act:
 def offset_of(page: str | None) -> int:
     if page is None:
         return 0
-    if not page.isdigit():
+    if not (page.isascii() and page.isdigit() and len(page) < 10):
         raise invalid("Invalid page: use the `next_page` of the answer before.", param="page")
     return int(page)
 
