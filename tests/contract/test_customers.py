@@ -38,3 +38,11 @@ def test_a_missing_customer_is_resource_missing(v1: Any) -> None:
         v1.customers.retrieve("cus_nobody")
     assert (refusal.value.http_status, refusal.value.code, refusal.value.param) == (404, "resource_missing", "id")
     assert "No such customer: 'cus_nobody'" in str(refusal.value)
+
+
+def test_a_test_card_is_attached_and_made_the_default_in_one_call(v1: Any) -> None:
+    """As Stripe's own pages write it."""
+    wish = {"payment_method": "pm_card_visa", "invoice_settings": {"default_payment_method": "pm_card_visa"}}
+    made = v1.customers.create(wish)
+    (card,) = v1.customers.payment_methods.list(made.id).data
+    assert made.invoice_settings.default_payment_method == card.id

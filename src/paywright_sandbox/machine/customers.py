@@ -26,7 +26,7 @@ def create(work: Work, parameters: Json) -> Json:
     apply(made, parameters)
     work.save(made)
     if parameters.get("payment_method"):
-        attach_first(work, made, parameters["payment_method"])
+        parameters = with_first_method(work, made, parameters)
     apply_default(work, made, parameters)
     work.save(made)
     if made["balance"]:
@@ -35,10 +35,16 @@ def create(work: Work, parameters: Json) -> Json:
     return made
 
 
-def attach_first(work: Work, owner: Json, method_id: str) -> None:
+def with_first_method(work: Work, owner: Json, parameters: Json) -> Json:
+    """Attaches it. `pm_card_visa`, named as the default too, means the card that was made of it."""
     from .payment_methods import attach
 
-    attach(work, method_id, owner["id"], "payment_method")
+    named = parameters["payment_method"]
+    attached = attach(work, named, owner["id"], "payment_method")
+    settings = parameters.get("invoice_settings") or {}
+    if settings.get("default_payment_method") != named:
+        return parameters
+    return {**parameters, "invoice_settings": {**settings, "default_payment_method": attached["id"]}}
 
 
 def update(work: Work, id: str, parameters: Json) -> Json:
