@@ -4,12 +4,16 @@ from typing import Any
 
 import click
 
+from paywright.cli.connecting import connect
 from paywright.cli.options import must, opened, read_settings, shared, show, table
 
 
 @click.group("environments")
 def group() -> None:
     """Environments: one app in one mode each."""
+
+
+group.add_command(connect)
 
 
 @group.command("create")

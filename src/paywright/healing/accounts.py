@@ -28,6 +28,7 @@ from paywright.outbox.tables import commands
 from paywright.storage.work import Work
 from paywright.stripe.gateway import Gateway, StripeRefused
 from paywright.subscriptions.tables import subscription_changes, subscriptions
+from paywright.webhooks.tables import stripe_endpoints
 
 DETACHED = "the Stripe account it belonged to was detached"
 PAGE_SIZE = 500
@@ -118,6 +119,9 @@ def detach(work: Work) -> None:
     work.execute(commands.update().where(due).values(status="failed", last_error=DETACHED))
     valid = (webhook_secrets.c.environment_id == here) & webhook_secrets.c.expires_at.is_(None)
     work.execute(webhook_secrets.update().where(valid).values(expires_at=wall_ms()))
+    endpoints = stripe_endpoints.c.environment_id == here
+    work.execute(sa.delete(stripe_endpoints).where(endpoints, stripe_endpoints.c.stripe_endpoint_id.is_(None)))
+    work.execute(stripe_endpoints.update().where(endpoints).values(status="deleted"))
     _close_checkouts(work)
     forget_at_stripe(work)
     work.execute(sa.delete(reconcile_cursors).where(reconcile_cursors.c.environment_id == here))

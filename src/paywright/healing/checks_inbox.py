@@ -22,7 +22,7 @@ ENDPOINTS_MAX = 16
 LATE_MS = 300_000
 SILENT_MS = 86_400_000
 MONTH_MS = 30 * 86_400_000
-SET_UP = "`paywright environments endpoint`"
+SET_UP = "`paywright events endpoint`"
 
 
 def endpoint(patient: Patient) -> Iterator[Check]:
@@ -107,7 +107,8 @@ def _is_ours(patient: Patient, found: dict[str, Any], address: str | None) -> bo
     named = metadata_of(found).get(ENVIRONMENT)
     if named is not None:
         return named == patient.environment.id
-    return found["url"] == address or found["url"].endswith(f"/webhooks/stripe/{patient.environment.id}")
+    url = str(found["url"])
+    return url == address or url.endswith(f"/webhooks/stripe/{patient.environment.id}")
 
 
 def secret(patient: Patient) -> Iterator[Check]:
