@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from bench import ledger, ledger_history, ledger_http, ledger_processes, sandbox
+from bench import ledger, ledger_history, ledger_http, ledger_processes, sandbox, streams, visible, webhooks
 from bench.field import ARTIFACTS
 from bench.plot import draw
 
@@ -21,6 +21,9 @@ SECTIONS: dict[str, Callable[..., list[Any]]] = {
     "history": ledger_history.run,
     "http": ledger_http.run,
     "sandbox": sandbox.run,
+    "streams": streams.run,
+    "webhooks": webhooks.run,
+    "visible": visible.run,
 }
 
 

@@ -2,12 +2,15 @@
 
 import asyncio
 import threading
+import time
 from typing import Any
 
 import httpx
+import jwt
 import msgspec
 import pytest
 
+from paywright.access import app_jwt
 from paywright.access.actions import revoke_customers_tokens, revoke_key
 from paywright.kernel.model import Customer
 from paywright.ledger.actions import grant
@@ -207,6 +210,21 @@ def test_a_revoked_key_closes_its_stream(house: House) -> None:
 def test_a_token_whose_time_is_over_closes_its_stream(house: House) -> None:
     with stream(house, house.token(USER, ttl_s=1)) as told:
         told.next()
+        assert told.ended() == []
+
+
+def test_the_apps_own_jwt_opens_a_stream_and_its_end_closes_it(house: House) -> None:
+    shared = "a secret of the app, and of at least thirty-two bytes"
+    with house.app.work("test") as work:
+        assert (
+            app_jwt.configure(
+                work, house.app.settings, "test", {"issuer": "https://app.test/", "shared_secret": shared}
+            )
+            is None
+        )
+    claims = {"iss": "https://app.test/", "sub": "u_1", "exp": int(time.time()) + 2}
+    with stream(house, jwt.encode(claims, shared, "HS256")) as told:
+        assert told.next().event == "snapshot"
         assert told.ended() == []
 
 

@@ -74,6 +74,14 @@ class Credentials:
             return found
         return found.caller
 
+    def token(self, authorization: str | None) -> CustomerToken | None:
+        """What a token says that was identified a moment ago; None for a key, and for one that is not valid any more."""
+        remembered = self._remembered.get(authorization or "")
+        if remembered is not None:
+            return remembered.token
+        found = self._look_up(authorization) if authorization else None
+        return found.token if isinstance(found, _Remembered) else None
+
     def forget(self) -> None:
         """After a revocation in this process, so that it acts at once here."""
         with self._lock:

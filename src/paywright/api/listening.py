@@ -75,6 +75,16 @@ class AnnouncingServer(uvicorn.Server):
         self.ready.set()
 
 
+def allow_many_connections() -> None:
+    """Many systems let a process open 1,024 files unless it asks for more, and every stream is one."""
+    try:
+        import resource
+    except ImportError:  # Windows counts otherwise.
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 class Listening:
     """A server in a thread of its own: `with Listening(application) as server: server.url`."""
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import anyio.to_thread
 import msgspec
 
+from paywright.access.identify import Credentials
 from paywright.access.model import Caller
-from paywright.access.tokens import read_signed
 from paywright.api import cors, dispatch
 from paywright.api.asgi import Receive, Scope, Send, header, send_answer
 from paywright.api.call import Answer, Call, Request
@@ -112,15 +112,16 @@ class Streams:
         call = dispatch.prepared(self._app, route, request, parts, environment, caller)
         if isinstance(call, Refusal):
             return call
-        return call, self._credential(request, caller)
+        credential = self._credential(request, caller)
+        return credential if isinstance(credential, Refusal) else (call, credential)
 
-    def _credential(self, request: Request, caller: Caller) -> Credential:
+    def _credential(self, request: Request, caller: Caller) -> Credential | Refusal:
         """`caller` as the credential says it, before a claim token made somebody a guest."""
         if caller.kind != "customer_token":
             return Credential("key", caller.environment_id, caller.actor)
-        written = (request.authorization or "").partition(" ")[2].strip()
-        token = read_signed(self._app.settings.require_secret(), written)
-        assert token is not None, "it was verified a moment ago"
+        token = self._app.resource(Credentials).token(request.authorization)
+        if token is None:
+            return Refusal("invalid_credentials")  # Taken back this very moment.
         return Credential(
             "token", token.environment_id, token.id, token.customers, token.issued_at, expires_at=token.expires_at
         )

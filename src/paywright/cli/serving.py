@@ -71,7 +71,7 @@ def serve(
 
 
 def serve_here(listener: socket.socket, settings: "Settings", *, with_worker: bool, as_json: bool, quiet: bool) -> None:
-    from paywright.api.listening import Listening, keep_what_is_there, url_of
+    from paywright.api.listening import Listening, allow_many_connections, keep_what_is_there, url_of
     from paywright.api.server import build
     from paywright.app import apply_catalog_file, open_app
     from paywright.inprocess.hearing import load
@@ -79,6 +79,7 @@ def serve_here(listener: socket.socket, settings: "Settings", *, with_worker: bo
     from paywright.worker import Worker
 
     without_telemetry()
+    allow_many_connections()
     told = Told()
     url = url_of(listener, settings.host)
     app = open_app(settings.reached_at(url))

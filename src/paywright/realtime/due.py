@@ -88,8 +88,8 @@ def due(
     asked = tuple(name for name in names if name in CONDITIONS)
     rows = connection.execute(_statement(asked, only is not None), {"wall": wall, "only": sorted(only or ())})
     found: dict[str, set[str]] = {}
-    for environment_id, *answers in rows:
-        found[str(environment_id)] = {name for name, is_due in zip(asked, answers, strict=True) if is_due}
+    for row in rows:
+        found[str(row[0])] = {name for place, name in enumerate(asked, 1) if row[place]}
     return found
 
 
