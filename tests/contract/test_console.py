@@ -63,6 +63,23 @@ def test_an_event_is_sent_again(v1: Any, shop: Shop, home: str, browser: httpx.C
         assert listener.url in browser.get(home).text
 
 
+def test_deliveries_are_listed_by_state_and_sent_again(v1: Any, shop: Shop, home: str, browser: httpx.Client) -> None:
+    assert "Nothing was sent yet." in browser.get(f"{home}/deliveries").text
+    with Listener([200, 500, 500, 500, 500]) as listener:
+        v1.webhook_endpoints.create({"url": listener.url, "enabled_events": ["customer.created"]})
+        for _ in range(2):
+            v1.customers.create()
+            shop.control("POST", "deliveries/settle")
+        page = browser.get(f"{home}/deliveries?state=failed")
+        assert page.text.count("/resend") == 1
+        assert browser.get(f"{home}/deliveries").text.count("/resend") == 2
+        failed = f"{home}/events/{shop.last_event()}/resend"
+        assert failed in page.text
+        assert f"{home}/deliveries?state=failed" in browser.get(home).text
+        browser.post(failed, data={"token": token_in(page)})
+        assert browser.get(f"{home}/deliveries?state=failed").text.count("/resend") == 0
+
+
 def test_the_secret_of_an_endpoint_is_not_shown(v1: Any, home: str, browser: httpx.Client) -> None:
     made = v1.webhook_endpoints.create({"url": "http://127.0.0.1:9/hook", "enabled_events": ["*"]})
     for path in (home, f"{home}/object/{made.id}", f"{home}/objects/webhook_endpoint"):

@@ -12,7 +12,9 @@ def granted(work: Work, method: Json, given: Json | None, now: int) -> str | Non
     if method["type"] == "card" and not given:
         return None
     id = work.new_id("mandate")
-    work.save(mandate(id, method, acceptance_of(given, now), url=f"{work.origin}/dashboard/objects/{id}"))
+    work.save(
+        mandate(id, method, acceptance_of(given, now), url=f"{work.origin}/dashboard/{work.account.id}/object/{id}")
+    )
     method["_mandate"] = id
     work.save(method)
     return id

@@ -61,6 +61,19 @@ async def event(request: WebRequest) -> WebAnswer:
     )
 
 
+@view("GET /dashboard/{account}/deliveries")
+async def deliveries(request: WebRequest) -> WebAnswer:
+    """The latest hundred; `?state=failed` narrows."""
+    account, state = account_of(request), request.query.get("state")
+    endpoints = account.objects.get("webhook_endpoint", {})
+    sent = (each for each in reversed(account.deliveries.values()) if state in (None, each.state))
+    rows = [
+        (moment(account.events[each.event].created), endpoints.get(each.endpoint, {}).get("url", each.endpoint), each)
+        for each in islice(sent, ROWS)
+    ]
+    return console(request, account, "deliveries", state=state, rows=rows)
+
+
 @view("POST /dashboard/{account}/events/{event}/resend")
 async def resend(request: WebRequest) -> WebAnswer:
     account = account_of(request)
