@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+import sqlalchemy as sa
 
 from paywright.environments import actions as environments
 from paywright.environments.model import Environment
@@ -13,6 +14,7 @@ from paywright.ledger import actions as ledger
 from paywright.ledger.model import ItemState
 from paywright.ledger.queries import item_state
 from paywright.outbox.actions import lock_customers
+from paywright.outbox.tables import events
 from paywright.ownership import actions as ownership
 from paywright.ownership import queries as ownership_queries
 from paywright.ownership.model import AskedLine, OwnedProduct, Subscription
@@ -65,6 +67,7 @@ class Counter(Shop):
         self._refunds: dict[str, dict[str, Any]] = {}
         self._disputes: dict[str, dict[str, Any]] = {}
         self.amount = 1000
+        self.customer = USER
 
     def set_policy(self, **changes: Any) -> None:
         with self.app.work("test") as work:
@@ -109,7 +112,7 @@ class Counter(Shop):
         refunds = [each for each in self._refunds.values() if each["payment_intent"] == intent_id]
         disputes = [each for each in self._disputes.values() if each["payment_intent"] == intent_id]
         back = sum(each["amount"] for each in refunds if each["status"] == "succeeded")
-        keys = {**objects.OURS, "paywright_checkout_session": session}
+        keys = {**objects.OURS, "paywright_checkout_session": session, "paywright_customer": self.customer.key}
         found = intent(
             id=intent_id,
             amount=self.amount,
@@ -134,20 +137,38 @@ class Counter(Shop):
             return payments.apply(work, Fetched(root, number, found, lists))
 
     def refund(
-        self, amount: int, status: str = "succeeded", *, name: str = "re_1", number: int = 1, **pay: Any
+        self,
+        amount: int,
+        status: str = "succeeded",
+        *,
+        name: str = "re_1",
+        number: int = 1,
+        is_heard: bool = True,
+        **pay: Any,
     ) -> None:
         made = self.instant // 1000 if name not in self._refunds else self._refunds[name]["created"]
         self._refunds[name] = objects.refund(
             name, amount, status, payment_intent=f"pi_{number}", charge=f"ch_{number}", created=made
         )
-        self.pay(number=number, **pay)
+        if is_heard:
+            self.pay(number=number, **pay)
 
-    def dispute(self, status: str, *, name: str = "dp_1", number: int = 1, amount: int = 1000, **pay: Any) -> None:
+    def dispute(
+        self,
+        status: str,
+        *,
+        name: str = "dp_1",
+        number: int = 1,
+        amount: int = 1000,
+        is_heard: bool = True,
+        **pay: Any,
+    ) -> None:
         made = self.instant // 1000 if name not in self._disputes else self._disputes[name]["created"]
         self._disputes[name] = objects.dispute(
             status, name, payment_intent=f"pi_{number}", charge=f"ch_{number}", created=made, amount=amount
         )
-        self.pay(number=number, **pay)
+        if is_heard:
+            self.pay(number=number, **pay)
 
     def spend(self, units: int, item_id: str = "credits") -> None:
         with self.app.work("test") as work:
@@ -188,10 +209,6 @@ class Counter(Shop):
 
     def facts(self, event_type: str) -> list[dict[str, Any]]:
         """What the events of this type said, in order."""
-        import sqlalchemy as sa
-
-        from paywright.outbox.tables import events
-
         with self.app.database.read() as connection:
             found = sa.select(events.c.data).where(events.c.type == event_type).order_by(events.c.sequence, events.c.id)
             return [msgspec.json.decode(row.data) for row in connection.execute(found)]

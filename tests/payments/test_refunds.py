@@ -8,7 +8,7 @@ import pytest
 from paywright.kernel.refusals import Refusal
 from paywright.ledger.verify import verify
 from paywright.payments import payouts, refunding
-from paywright.payments.model import Payment, Refund
+from paywright.payments.model import AskedRefund, Payment, Refund
 from paywright.storage.idempotency import idempotency_key
 from paywright.stripe.gateway import StripeUnknown
 from paywright_sandbox import Sandbox
@@ -83,9 +83,7 @@ def test_P6_a_pack_has_no_period(desk: Desk, end: Any) -> None:
 
 
 def test_there_is_no_such_payment(desk: Desk) -> None:
-    assert refunding.refund(desk.app, desk.environment, refunding.AskedRefund("pay_none")) == Refusal(
-        "payment_not_found"
-    )
+    assert refunding.refund(desk.app, desk.environment, AskedRefund("pay_none")) == Refusal("payment_not_found")
 
 
 def test_a_lost_answer_is_met_again_and_makes_no_second_refund(desk: Desk) -> None:

@@ -1,11 +1,20 @@
 """What refunds and disputes do to what the money bought, on both databases. Cases are named as in rules.md."""
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
+import sqlalchemy as sa
 
+from paywright.kernel.model import Customer
 from paywright.kernel.periods import DAY_MS
+from paywright.ledger import actions as ledger
 from paywright.ledger.verify import verify
+from paywright.outbox.actions import lock_customers
+from paywright.outbox.tables import commands as asked
+from paywright.ownership import actions as ownership
+from paywright.ownership import freezing, moving
+from paywright.ownership import queries as ownership_queries
 from tests.payments.counter import USER, Counter
 
 
@@ -168,9 +177,6 @@ def test_of_a_product_that_has_ended_only_units_are_taken(counter: Counter) -> N
     owned = counter.buy("pack")
     counter.pay()
     with counter.app.work("test") as work:
-        from paywright.outbox.actions import lock_customers
-        from paywright.ownership import actions as ownership
-
         lock_customers(work, [USER])
         ownership.end(work, counter.environment, owned, "revoked")
     assert counter.balance() == (100, 0)
@@ -343,10 +349,6 @@ def test_frozen_repeats_stand_still_and_the_latest_is_given_when_it_is_won(count
 
 
 def test_what_the_policy_says_while_frozen_counts_afterwards(counter: Counter) -> None:
-    from paywright.outbox.actions import lock_customers
-    from paywright.ownership import actions as ownership
-    from paywright.ownership import queries as ownership_queries
-
     owned = counter.buy("pro")
     counter.pay(period_days=30)
     counter.dispute("needs_response", period_days=30)
@@ -360,10 +362,6 @@ def test_what_the_policy_says_while_frozen_counts_afterwards(counter: Counter) -
 
 
 def test_a_grace_that_ends_while_frozen_ends_nothing_else(counter: Counter) -> None:
-    from paywright.outbox.actions import lock_customers
-    from paywright.ownership import actions as ownership
-    from paywright.ownership import queries as ownership_queries
-
     owned = counter.buy("pro")
     counter.pay(period_days=30)
     with counter.app.work("test") as work:
@@ -417,11 +415,6 @@ def test_a_part_refunded_and_the_rest_lost_is_all_of_it(counter: Counter) -> Non
 
 
 def test_a_frozen_guest_who_attaches_stays_frozen(counter: Counter) -> None:
-    from paywright.kernel.model import Customer
-    from paywright.ledger import actions as ledger
-    from paywright.outbox.actions import lock_customers
-    from paywright.ownership import freezing, moving
-
     guest = Customer("guest", "gst_1")
     owned = counter.buy("pack", customer=guest)
     with counter.app.work("test") as work:
@@ -441,11 +434,63 @@ def test_a_frozen_guest_who_attaches_stays_frozen(counter: Counter) -> None:
     assert (counter.bought(), counter.balance()) == ({"pack": True}, (100, 0))
 
 
+STORIES: dict[str, tuple[list[tuple[str, str, int, str]], tuple[object, ...]]] = {
+    "two refunds": (
+        [("refund", "re_1", 400, "pending"), ("refund", "re_1", 400, "succeeded"), ("refund", "re_2", 600, "succeeded")],
+        ("refunded", 1000, {}, (0, 0)),
+    ),
+    "one that fails": (
+        [("refund", "re_1", 1000, "succeeded"), ("refund", "re_1", 1000, "failed")],
+        ("paid", 0, {"pack": True}, (100, 0)),
+    ),
+    "failed and again": (
+        [("refund", "re_1", 1000, "succeeded"), ("refund", "re_1", 1000, "failed"), ("refund", "re_2", 1000, "succeeded")],
+        ("refunded", 1000, {}, (0, 0)),
+    ),
+    "a dispute lost": (
+        [("dispute", "dp_1", 1000, "warning_needs_response"), ("dispute", "dp_1", 1000, "needs_response"), ("dispute", "dp_1", 1000, "lost")],
+        ("paid", 0, {}, (0, 0)),
+    ),
+    "a dispute won, then refunded": (
+        [("dispute", "dp_1", 1000, "needs_response"), ("dispute", "dp_1", 1000, "won"), ("refund", "re_1", 1000, "succeeded")],
+        ("refunded", 1000, {}, (0, 0)),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_whatever_is_missed_and_whenever_it_is_granted_it_ends_the_same(counter: Counter, story: str) -> None:
+    """The last news is always heard; each of the others may be missed, and the purchase may be fulfilled before, between or after them."""
+    news, expected = STORIES[story]
+    number = 0
+    for heard in itertools.product([True, False], repeat=len(news) - 1):
+        for granted_after in range(len(news) + 1):
+            number += 1
+            counter.customer, session = Customer("user", f"u_{number}"), f"chk_{number}"
+            for place, ((what, name, amount, status), is_heard) in enumerate(zip(news, (*heard, True), strict=True)):
+                if place == granted_after:
+                    counter.buy("pack", session=session, customer=counter.customer)
+                act = counter.refund if what == "refund" else counter.dispute
+                act(
+                    amount=amount,
+                    status=status,
+                    name=f"{name}-{number}",
+                    number=number,
+                    session=session,
+                    is_heard=is_heard,
+                )
+            if granted_after == len(news):
+                counter.buy("pack", session=session, customer=counter.customer)
+            counter.pay(number=number, session=session)
+            found = (
+                *counter.money(number),
+                counter.bought(counter.customer),
+                counter.balance(customer=counter.customer),
+            )
+            assert found == expected, (story, heard, granted_after)
+
+
 def commands(counter: Counter) -> list[tuple[str, str]]:
-    import sqlalchemy as sa
-
-    from paywright.outbox.tables import commands as asked
-
     with counter.app.database.read() as connection:
         found = sa.select(asked.c.kind, asked.c.subject).where(asked.c.kind.like("cancel%")).order_by(asked.c.id)
         return [(row.kind, row.subject) for row in connection.execute(found)]

@@ -8,9 +8,9 @@ from paywright.catalog.model import Price
 from paywright.kernel.model import Money
 from paywright.subscriptions.revenue import Month, Recurring, monthly, months, recurring
 from tests.harness.shop import instant
-from tests.payments.till import Till
 from tests.payments import objects
 from tests.payments.objects import charge, dispute, intent, refund
+from tests.payments.till import Till
 from tests.subscriptions.till import StripeShop
 
 OCTOBER, NOVEMBER = instant("2026-10-20T00:00:00Z") // 1000, instant("2026-11-02T00:00:00Z") // 1000

@@ -51,6 +51,8 @@ def settle(work: Work, payment: Payment) -> dict[str, list[TakenBack]]:
     if bought:
         ownership.settle(work, environment, payment.customer)
     settling = _Settling(work, environment, payment, taken={})
+    for dispute in disputed:  # Before refunds that could be made again: what is still set aside is not taken as unspent.
+        _thawed(settling, dispute)
     so_far = _returned_before(returned)
     for refund in returned:
         if refund.status == "succeeded":
@@ -180,20 +182,23 @@ def _end_later(settling: _Settling, source: str, owned: OwnedProduct) -> None:
         command(settling.work, CANCEL_AT_PERIOD_END, f"{source} {owned.subscription.id}", named)
 
 
+def _thawed(settling: _Settling, dispute: Dispute) -> None:
+    """Won, or over without a loss: what it froze thaws, and what a loss took before is given back."""
+    meaning = rules.DISPUTES.get(dispute.status, "open")
+    if meaning in ("open", "lost"):
+        return
+    for owned in purchases(settling.work, settling.payment):
+        _thaw(settling, owned, dispute.id, is_won=True)
+    if meaning == "won":
+        _give_back(settling, f"dispute:{dispute.id}")
+
+
 def _disputed(settling: _Settling, dispute: Dispute, refunded: int) -> None:
     meaning = rules.DISPUTES.get(dispute.status, "open")
-    source = f"dispute:{dispute.id}"
     if meaning == "open":
-        _freeze(settling, dispute, source)
+        _freeze(settling, dispute, f"dispute:{dispute.id}")
     elif meaning == "lost":
-        _lose(settling, dispute, source, refunded)
-    elif meaning == "won":
-        for owned in purchases(settling.work, settling.payment):
-            _thaw(settling, owned, dispute.id, is_won=True)
-        _give_back(settling, source)
-    else:  # It never was one, or is over without one: what was frozen by mistake is thawed.
-        for owned in purchases(settling.work, settling.payment):
-            _thaw(settling, owned, dispute.id, is_won=True)
+        _lose(settling, dispute, f"dispute:{dispute.id}", refunded)
 
 
 def _freeze(settling: _Settling, dispute: Dispute, source: str) -> None:
