@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -34,7 +35,7 @@ class Postbox:
         self.raw: list[bytes] = []
         self.recipients: list[str] = []
         self.says: dict[str, str] = {}
-        self.while_it_has_it: Any = None
+        self.before: dict[str, Callable[[], None]] = {}
 
     @property
     def port(self) -> int:
@@ -45,6 +46,7 @@ class Postbox:
         return f"smtp://127.0.0.1:{self.port}"
 
     async def handle_RCPT(self, server: SMTP, _session: Session, envelope: Envelope, address: str, _: Any) -> str:
+        await self._ask("rcpt")
         said = self.says.get("rcpt")
         if said is not None:
             return said
@@ -52,20 +54,22 @@ class Postbox:
         return "250 OK"
 
     async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:
-        if self.while_it_has_it is not None:
-            await asyncio.get_running_loop().run_in_executor(None, self.while_it_has_it)
         said = self.says.get("data")
+        if said is None:
+            assert isinstance(envelope.content, bytes)
+            self.raw.append(envelope.content)
+            self.recipients += envelope.rcpt_tos
+            self.arrived.append(message_from_bytes(envelope.content, policy=default))
+        await self._ask("data")
         if said == "hang up":
             assert server.transport is not None
             cast("asyncio.Transport", server.transport).abort()
-            return "250 never heard"
-        if said is not None:
-            return said
-        assert isinstance(envelope.content, bytes)
-        self.raw.append(envelope.content)
-        self.recipients += envelope.rcpt_tos
-        self.arrived.append(message_from_bytes(envelope.content, policy=default))
-        return "250 taken"
+        return said or "250 taken"
+
+    async def _ask(self, place: str) -> None:
+        """What a test does while a client waits for the answer."""
+        if place in self.before:
+            await asyncio.get_running_loop().run_in_executor(None, self.before[place])
 
     def stop(self) -> None:
         self._controller.stop(no_assert=True)

@@ -235,7 +235,7 @@ def test_a_worker_that_died_while_the_server_had_it_sends_it_never_again_and_som
 def test_the_mark_is_on_disk_before_the_server_has_the_text(writing: Writing, postbox: Postbox) -> None:
     paid(writing)
     seen: list[str] = []
-    postbox.while_it_has_it = lambda: seen.append(rows(writing)[0].status)
+    postbox.before["data"] = lambda: seen.append(rows(writing)[0].status)
     writing.send()
     assert (seen, rows(writing)[0].status) == (["sending"], "sent")
 
