@@ -172,7 +172,7 @@ def test_P7_a_lost_dispute_takes_everything(ledger: Ledger) -> None:
     for _ in range(2):
         ledger.do(actions.freeze, "own_a", source="dispute:dp_1")
     assert ledger.shown() == (0, 20)
-    ledger.do(actions.unfreeze, "own_a", source="dispute:dp_1")
+    ledger.do(actions.unfreeze, "own_a")
     ledger.do(actions.take_back, "own_a", "all", source="dispute:dp_1")
     ledger.do(actions.end_included, "own_a")
     assert ledger.shown() == (-80, 0)
@@ -183,7 +183,7 @@ def test_P8_a_won_dispute_sets_the_units_free(ledger: Ledger) -> None:
     ledger.do(actions.decrease, ITEM, 80, source=None)
     ledger.do(actions.freeze, "own_a", source="dispute:dp_1")
     for _ in range(2):
-        ledger.do(actions.unfreeze, "own_a", source="dispute:dp_1")
+        ledger.do(actions.unfreeze, "own_a")
     assert ledger.shown() == (20, 0)
 
 

@@ -10,10 +10,10 @@ from paywright.kernel.model import Customer
 from paywright.kernel.refusals import Refusal
 from paywright.ledger import rules
 from paywright.ledger.account import FOREVER, NEVER_KEY, ItemGrant
+from paywright.ledger.disputed import freeze, unfreeze
 from paywright.ledger.included import (
     change_included,
     end_included,
-    freeze,
     leave_out_included,
     move_included,
     pause_repeats,
@@ -23,7 +23,6 @@ from paywright.ledger.included import (
     resume_repeats,
     set_end,
     start_included,
-    unfreeze,
 )
 from paywright.ledger.model import EntryKind, ItemState
 from paywright.ledger.queries import account_of_customer, items_with_balance

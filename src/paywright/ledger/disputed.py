@@ -5,12 +5,26 @@ import sqlalchemy as sa
 from paywright.kernel.model import Customer
 from paywright.ledger import rules
 from paywright.ledger.account import OpenHold
+from paywright.ledger.included import pause_repeats, resume_repeats
 from paywright.ledger.model import NEVER
 from paywright.ledger.store import has_entry, open_account, save
 from paywright.ledger.tables import holds, item_grants
 from paywright.storage.work import Work
 
 HOLDS_MAX = 1_000
+
+
+def freeze(work: Work, customer: Customer, owned_product_id: str, *, source: str) -> None:
+    """Repeats stand still and what is unspent is set aside. `source` names the dispute."""
+    pause_repeats(work, customer, owned_product_id)
+    set_aside(work, customer, owned_product_id, source=source)
+
+
+def unfreeze(work: Work, customer: Customer, owned_product_id: str, *, resumes: bool = True) -> None:
+    """No dispute is open any more: units are free, and with `resumes` repeats go on. When it is lost, take back and end after this."""
+    set_free(work, customer, owned_product_id)
+    if resumes:
+        resume_repeats(work, customer, owned_product_id)
 
 
 def set_aside(work: Work, customer: Customer, owned_product_id: str, *, source: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from paywright.kernel.model import Customer
 from paywright.kernel.periods import Period
 from paywright.ledger import rules, terms
-from paywright.ledger.account import Account, Fact, Included, OpenHold
+from paywright.ledger.account import Account, Fact, Included
 from paywright.ledger.model import NEVER, Expires
 from paywright.ledger.store import finish, has_entry, items_of_product, open_account, save
 from paywright.storage.work import Work
@@ -192,46 +192,6 @@ def pause_repeats(work: Work, customer: Customer, owned_product_id: str) -> None
 def resume_repeats(work: Work, customer: Customer, owned_product_id: str) -> None:
     """Access is back: of the repeats missed since `pause_repeats` the latest is given now, earlier ones are not."""
     _on_each_item(work, customer, owned_product_id, lambda account: rules.resume(account, owned_product_id))
-
-
-def freeze(work: Work, customer: Customer, owned_product_id: str, *, source: str) -> None:
-    """A dispute: repeats pause, unspent units are set aside by a hold that no app call can touch and that never times out."""
-    pause_repeats(work, customer, owned_product_id)
-
-    def set_aside(account: Account) -> list[Fact]:
-        left = rules.remaining(account)
-        mine = sum(
-            left[place] for place, grant in enumerate(account.grants) if grant.owned_product_id == owned_product_id
-        )
-        quantity = min(mine, max(0, account.quantity))
-        name = f"{source}:{owned_product_id}:{account.item_id}"
-        if (
-            quantity == 0
-            or any(hold.source == name for hold in account.holds)
-            or has_entry(work, customer, account.item_id, f"hold:{name}")
-        ):
-            return []
-        facts = rules.open_hold(
-            account, OpenHold(name, quantity, NEVER, "dispute", name, account.at, owned_product_id=owned_product_id)
-        )
-        assert isinstance(facts, list), "no more than is there"
-        return facts
-
-    _on_each_item(work, customer, owned_product_id, set_aside, whole=True)
-
-
-def unfreeze(work: Work, customer: Customer, owned_product_id: str, *, source: str) -> None:
-    """The dispute `source` of `freeze` is over: its holds are released and repeats resume. When lost, take back and end after this."""
-
-    def set_free(account: Account) -> list[Fact]:
-        facts: list[Fact] = []
-        for hold in account.holds:
-            if hold.status == "open" and hold.source == f"{source}:{owned_product_id}:{account.item_id}":
-                facts += rules.end_hold(account, hold, "released", effective_at=account.at)
-        return facts
-
-    _on_each_item(work, customer, owned_product_id, set_free)
-    resume_repeats(work, customer, owned_product_id)
 
 
 def _on_each_item(

@@ -26,8 +26,7 @@ def freeze(
     disputed_by = (*owned.frozen_by, dispute_id)
     rewrite(work, owned, frozen_by=" ".join(disputed_by))
     frozen = msgspec.structs.replace(owned, frozen_by=disputed_by, access=False)
-    ledger.pause_repeats(work, owned.customer, owned.id)
-    disputed.set_aside(work, owned.customer, owned.id, source=f"dispute:{dispute_id}")
+    ledger.freeze(work, owned.customer, owned.id, source=f"dispute:{dispute_id}")
     if owned.ended_at is None and not owned.is_frozen:
         _tell(work, environment, frozen, "product.frozen", "dispute_opened", payment_id)
     return frozen
@@ -48,11 +47,11 @@ def unfreeze(
     thawed = msgspec.structs.replace(owned, frozen_by=rest)
     if rest:
         return thawed
-    disputed.set_free(work, owned.customer, owned.id)
     thawed = _as_written(work, thawed)
+    resumes = is_won and thawed.access
+    ledger.unfreeze(work, owned.customer, owned.id, resumes=resumes)
     if thawed.ended_at is None and is_won:
-        if thawed.access:
-            ledger.resume_repeats(work, owned.customer, owned.id)
+        if resumes:
             ledger.plan_pause(work, owned.customer, owned.id, thawed.access_until)
         _tell(work, environment, thawed, "product.unfrozen", "dispute_won", payment_id)
     return thawed
