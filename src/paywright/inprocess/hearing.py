@@ -9,9 +9,11 @@ import asyncio
 import atexit
 import importlib
 import inspect
+import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -20,7 +22,7 @@ import msgspec
 
 from paywright.client.model import Event
 from paywright.engine.app import App
-from paywright.hooks.listeners import Listener, Listeners
+from paywright.hooks.listeners import Listener, Listeners, run_due
 from paywright.kernel.settings import SettingsInvalid
 
 if TYPE_CHECKING:
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 OWN_JOBS = frozenset({"outbox", "late events", "listeners"})
+LAST_WORDS_S = 5.0
+
+log = logging.getLogger("paywright.listeners")
 
 
 def hear(
@@ -73,13 +78,29 @@ class Hearing:
             atexit.register(self.close)
 
     def close(self) -> None:
-        """Returns once nothing is under way any more. Twice is once."""
+        """Returns once nothing is under way any more, and what this process did was heard, if that is quick. Twice is once."""
         with self._lock:
             worker, self._worker = self._worker, None
-            if worker is not None and self._process == os.getpid():
-                worker.stop()
+            is_ours = worker is not None and self._process == os.getpid()
             self._process = None
             atexit.unregister(self.close)
+            if worker is not None and is_ours:
+                worker.stop()
+                self._hear_the_rest()
+
+    def _hear_the_rest(self) -> None:
+        """So that a script that ends right after its last call has heard it. What does not come to its end here is a row, and waits."""
+        from paywright.hooks.actions import fan_out
+        from paywright.worker import OUTAGES
+
+        environment = self._app.environment(self._app.settings.environment)
+        deadline = time.monotonic() + LAST_WORDS_S
+        try:
+            while environment is not None and time.monotonic() < deadline:
+                if not fan_out(self._app, environment) + run_due(self._app, environment):
+                    return
+        except OUTAGES as error:
+            log.warning("what was recorded last waits for the next process: %s: %s", type(error).__name__, error)
 
 
 def load(app: App) -> Callable[[], None]:

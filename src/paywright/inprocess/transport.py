@@ -118,6 +118,7 @@ class InProcess:
         return dispatch.prepared(self._app, asked.route, asked.request, asked.parts, self._environment(), self._caller)
 
     def close(self) -> None:
+        self._app.resource(Hearing).close()  # While the App is whole: what is heard last may need all of it.
         self._app.close()
 
     def _environment(self) -> Environment:
