@@ -5,6 +5,8 @@ Fixtures for anybody's tests of anybody's billing: `pytest_plugins = ["paywright
 |---|---|
 | `stripe_sandbox` | an account of its own for each test: address, keys, the official SDK, webhooks, faults |
 | `stripe_sandbox_env` | the same, and the environment variables an application reads |
+| `stripe_client` | `stripe.StripeClient` on that account |
+| `stripe_webhooks` | a recorder: an endpoint for every event that checks signatures and keeps what came |
 | `stripe_clock` | the account's clock: `now`, `advance(days=31)`, `advance(months=1)`, `to(when)`, `freeze()` |
 | `stripe_buyer` | `pay(session)`, `authenticate(intent)`; in the portal `change_card(url)`, `cancel(url)`, `resume(url)`, `switch(url, price)` |
 
@@ -26,6 +28,7 @@ import uvicorn
 
 from .errors import Json
 from .periods import added
+from .recorder import Recorder
 from .server import AnnouncingServer, Sandbox, listening_socket, url_of
 
 if TYPE_CHECKING:
@@ -306,3 +309,16 @@ def stripe_clock(stripe_sandbox: StripeSandbox) -> StripeClock:
 @pytest.fixture
 def stripe_buyer(stripe_sandbox: StripeSandbox) -> StripeBuyer:
     return StripeBuyer(stripe_sandbox)
+
+
+@pytest.fixture
+def stripe_client(stripe_sandbox: StripeSandbox) -> "stripe.StripeClient":
+    return stripe_sandbox.client()
+
+
+@pytest.fixture
+def stripe_webhooks(stripe_sandbox: StripeSandbox) -> Recorder:
+    """`types()`, `events(type)`, `received` with headers and bodies; `answer(500, 503)` lets the next ones fail."""
+    recorder = Recorder()
+    recorder.secret = stripe_sandbox.webhook(recorder)
+    return recorder

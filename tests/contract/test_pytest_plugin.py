@@ -150,6 +150,29 @@ def test_trouble(app, stripe_sandbox):
     assert os.environ["STRIPE_API_BASE"] == stripe_sandbox.url
 
 
+def test_webhooks_are_recorded(stripe_sandbox, stripe_client, stripe_webhooks):
+    stripe_webhooks.answer(500)
+    made = stripe_client.v1.customers.create({"name": "Ann"})
+    stripe_sandbox.wait()
+    assert stripe_webhooks.types() == ["customer.created", "customer.created"]
+    assert [each.status for each in stripe_webhooks.received] == [500, 200]
+    assert stripe_webhooks.events("customer.created")[0]["data"]["object"]["id"] == made.id
+    stripe_sandbox.chaos(wrong_secret=1.0)
+    stripe_client.v1.customers.create()
+    stripe_sandbox.wait()
+    assert len(stripe_webhooks.received) == 2
+    assert stripe_webhooks.refused
+    stripe_sandbox.chaos(hold=True)
+    stripe_client.v1.products.create({"name": "Pro"})
+    stripe_sandbox.wait()
+    assert len(stripe_sandbox.release()) == 1
+    stripe_sandbox.fail_often([500, 429], 1.0, seed=3)
+    with pytest.raises(stripe.StripeError):
+        stripe_client.v1.customers.list()
+    stripe_sandbox.fail_never()
+    assert stripe_client.v1.customers.list().data
+
+
 def test_ids_come_from_the_tests_name(stripe_sandbox):
     print("ID", stripe_sandbox.client().v1.customers.create().id)
 '''
@@ -166,7 +189,7 @@ def test_a_strangers_application_is_tested_through_its_life(tmp_path: Path) -> N
     """In two processes at once, as pytest-xdist has it."""
     done = run(tmp_path, "-n", "2")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "5 passed" in done.stdout
+    assert "6 passed" in done.stdout
 
 
 def test_ids_are_the_same_in_every_run(tmp_path: Path) -> None:
