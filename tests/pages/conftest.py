@@ -11,7 +11,7 @@ from tests.pages.browsing import Browser
 
 CATALOG: dict[str, Any] = {
     "items": {"credits": {"display_name": "Credits"}},
-    "product_lines": {"plan": {"display_name": "Plan"}},
+    "product_lines": {"plan": {"display_name": "Plan"}, "seating": {"display_name": "Seating"}},
     "products": {
         "free": {
             "display_name": "Free",
@@ -35,6 +35,12 @@ CATALOG: dict[str, Any] = {
             },
             "included_items": {"credits": {"quantity": 100, "repeat": "1 month"}},
             "metadata": {"server": {"cost_centre": "A7"}},
+        },
+        "seats": {
+            "display_name": "Seats",
+            "product_line": "seating",
+            "stackable": True,
+            "prices": {"monthly": {"amounts": {"usd": 500}, "interval": "1 month"}},
         },
         "pack": {
             "display_name": "100 credits",

@@ -80,6 +80,40 @@ def test_a_switch_shows_what_it_costs_before_anything_changes(house: House, brow
     assert [product for product, _ in owned(house)] == ["pro"]
 
 
+def test_the_same_plan_by_the_year(house: House, browser: Browser) -> None:
+    house.post(f"{MINE}/products", {"product_id": "pro", "price_id": "monthly"})
+    browser.open(account(house))
+    browser.open(link_to(browser, "switch"))
+    assert "$199.00 per year" in browser.text
+    assert "Quantity" not in browser.text
+    browser.send(to="pro/yearly", quantity="7")  # Nobody asked for seven.
+    assert "Due now: $0.00" in browser.text
+    browser.send()
+    (pro,) = house.get(f"{MINE}/products").json()["data"]
+    assert (pro["product_id"], pro["price_id"], pro["quantity"]) == ("pro", "yearly", 1)
+
+
+def test_more_and_fewer_seats(house: House, browser: Browser) -> None:
+    house.post(f"{MINE}/products", {"product_id": "seats", "quantity": 2})
+    seats = next(each for each in house.get(f"{MINE}/products").json()["data"] if each["product_id"] == "seats")
+    place = f"{account(house)}/switch/{seats['id']}"
+    assert browser.open(place).page.forms[0].fields["quantity"] == "2"
+    browser.send(quantity="5").send()
+    assert "Your plan was changed" in browser.text
+
+    def now() -> tuple[int, int | None]:
+        shown = next(each for each in house.get(f"{MINE}/products").json()["data"] if each["product_id"] == "seats")
+        pending = shown["subscription"]["pending_change"]
+        return shown["quantity"], pending and pending["quantity"]
+
+    assert now() == (5, None)
+    browser.open(place).send(quantity="3")
+    assert "Until then nothing changes" in browser.text
+    browser.send()
+    assert now() == (5, 3)
+    assert browser.open(place).send(quantity="5").status == 422
+
+
 def test_a_switch_to_what_is_not_on_offer_is_refused(house: House, browser: Browser) -> None:
     house.post(f"{MINE}/products", {"product_id": "basic"})
     browser.open(account(house))

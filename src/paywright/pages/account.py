@@ -17,6 +17,8 @@ from paywright.subscriptions import changes, quotes, switching
 from paywright.subscriptions.quoted import Quote
 from paywright.subscriptions.switch_rules import AskedSwitch
 
+QUANTITY_DIGITS_MAX = 15
+
 NOTICES = {
     "canceled": "Canceled. It stays yours until the end of the period.",
     "ended": "It has ended.",
@@ -69,7 +71,13 @@ def quote_switch(asked: Asked) -> Reply:
         return OVER
     environment, customer, return_url = known
     product_id, _, price_id = asked.form.get("to", "").partition("/")
-    wish = AskedSwitch(asked.named["owned_id"], product_id, price_id or None)
+    written = asked.form.get("quantity", "1")
+    counted = (
+        written.isdecimal()
+        and len(written) <= QUANTITY_DIGITS_MAX
+        and holdings.is_counted(asked.app, environment, product_id)
+    )
+    wish = AskedSwitch(asked.named["owned_id"], product_id, price_id or None, int(written) if counted else 1)
     quote = quotes.quote(asked.app, environment, customer, wish, with_secret_key=False)
     if isinstance(quote, Refusal):
         return refused(quote, asked.place("account"))

@@ -25,12 +25,12 @@ INVOICES_SHOWN = 24
 
 
 class Option(msgspec.Struct, frozen=True):
-    """A price of another product of the line; `to` is what the form sends."""
+    """A price of a product of the line, this one's too; `to` is what the form sends. `is_counted`: one chooses how many."""
 
     to: str
     name: str
     price: str
-    direction: str
+    is_counted: bool = False
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -47,6 +47,10 @@ class Plan(msgspec.Struct, frozen=True):
     may_cancel: bool
     may_resume: bool
     options: list[Option]
+
+    @property
+    def is_counted(self) -> bool:
+        return any(option.is_counted for option in self.options)
 
 
 def everything(app: App, environment: Environment, customer: Customer) -> dict[str, Any]:
@@ -68,6 +72,13 @@ def plans(app: App, environment: Environment, customer: Customer) -> list[Plan]:
     with app.database.read() as connection:
         catalog = catalog_queries.current(connection, environment.id)
         return _plans(connection, environment, customer, catalog, now)
+
+
+def is_counted(app: App, environment: Environment, product_id: str) -> bool:
+    """Whether one may have several of it."""
+    with app.database.read() as connection:
+        product = catalog_queries.current(connection, environment.id).products.get(product_id)
+    return product is not None and product.stackable
 
 
 def product_name(app: App, environment: Environment, product_id: str) -> str:
@@ -101,7 +112,10 @@ def _plan(connection: Connection, environment: Environment, owned: OwnedProduct,
         has_access=owned.access,
         may_cancel=subscription is not None and owned.own_ends_at is None,
         may_resume=subscription is not None and is_scheduled,
-        options=_options(options, catalog, currency or environment.default_currency),
+        options=[
+            *_own_options(owned, catalog, currency or environment.default_currency),
+            *_options(options, catalog, currency or environment.default_currency),
+        ],
     )
 
 
@@ -149,8 +163,25 @@ def _options(shown: list[dict[str, Any]], catalog: Catalog, currency: str) -> li
             if currency in price.amounts:
                 to = f"{option['product_id']}/{each['id']}"
                 text = wording.priced(price, currency)
-                found.append(Option(to, product.display_name, text, option["direction"]))
+                found.append(Option(to, product.display_name, text, product.stackable))
     return found
+
+
+def _own_options(owned: OwnedProduct, catalog: Catalog, currency: str) -> list[Option]:
+    """The same product by another price; where quantities are chosen, by the same one too."""
+    product = catalog.products.get(owned.product_id or "")
+    if product is None or owned.subscription is None or product.is_add_on:
+        return []
+    return [
+        Option(
+            f"{owned.product_id}/{price_id}", product.display_name, wording.priced(price, currency), product.stackable
+        )
+        for price_id, price in product.prices.items()
+        if price.is_recurring
+        and not price.server_only
+        and currency in price.amounts
+        and (product.stackable or price_id != owned.price_id)
+    ]
 
 
 def _balances(
