@@ -37,6 +37,9 @@ class Account:
         wish = buyer if "payment_method" in buyer else {"card": card, **buyer}
         return dict(self._http.post(f"/_sandbox/checkout/{stripe_checkout_session_id}/pay", json=wish).json())
 
+    def set(self, **settings: Any) -> None:
+        self._read(self._http.patch("/_sandbox/settings", json=settings))
+
     def chaos(self, **wish: Any) -> None:
         self._read(self._http.put("/_sandbox/webhook-chaos", json=wish))
 

@@ -7,7 +7,7 @@ from tests.flows.shop import Shop
 DEBIT = "pm_usBankAccount_success"
 
 
-def test_a_bank_debit_grants_when_it_clears_and_not_before(shop: Shop) -> None:
+def test_K5_a_bank_debit_grants_when_it_clears_and_not_before(shop: Shop) -> None:
     session = shop.checkout("u_1", "pack")
     shop.pay(session, payment_method=DEBIT)
     shop.settle()

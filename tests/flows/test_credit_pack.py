@@ -25,7 +25,7 @@ def test_a_credit_pack_is_bought_and_spent(shop: Shop) -> None:
     assert [entry.delta for entry in credits.list_entries().data] == [-60, -40, 100]
 
 
-def test_several_packs_at_once_and_once_more_add_up(shop: Shop) -> None:
+def test_I4_several_packs_at_once_and_once_more_add_up(shop: Shop) -> None:
     shop.buy("u_1", "pack", quantity=3)
     shop.buy("u_1", "pack")
     assert shop.owned("u_1") == {"pack": 4}
