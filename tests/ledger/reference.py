@@ -5,8 +5,7 @@ Every unit is an object that knows when it is lost. Spending is a number of spen
 anybody asks. Time goes in half days; in each tick grants come first, then what people do, then hold timeouts, then losses.
 """
 
-import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 TICK = 43_200_000
 FOREVER = 10**9
@@ -15,8 +14,11 @@ UNKNOWN = FOREVER - 1
 
 @dataclass
 class Unit:
+    """`grant` numbers what was handed over together."""
+
     dies_at: int
     own: str | None = None
+    grant: int = 0
     is_carried_by: str | None = None
 
 
@@ -52,6 +54,7 @@ class Reference:
     plans: list[Plan] = field(default_factory=list)
     holds: list[Held] = field(default_factory=list)
     carried: list[Unit] = field(default_factory=list)
+    grants: int = 0
 
     @property
     def balance(self) -> int:
@@ -73,9 +76,13 @@ class Reference:
 
     def seen(self) -> tuple[int, int]:
         """(quantity, held) as a read shows it: the tick's losses applied."""
-        later = copy.deepcopy(self)
+        later = self._copied()
         later._end_tick()
         return later.quantity, later.held
+
+    def _copied(self) -> "Reference":
+        units, carried = [replace(unit) for unit in self.units], [replace(unit) for unit in self.carried]
+        return replace(self, units=units, carried=carried, plans=list(self.plans), holds=list(self.holds))
 
     def _begin_tick(self) -> None:
         for plan in sorted(self.plans, key=lambda plan: plan.own):
@@ -98,11 +105,12 @@ class Reference:
         self._give(plan.quantity, dies_at, plan.own)
 
     def _give(self, quantity: int, dies_at: int, own: str | None = None) -> None:
+        self.grants += 1
         for _ in range(quantity):
             if self.balance < 0:
                 self.spent -= 1  # This unit pays debt, and both are gone for good.
             else:
-                self.units.append(Unit(dies_at, own))
+                self.units.append(Unit(dies_at, own, self.grants))
 
     def _lose(self, dying: list[Unit]) -> None:
         """Spent units among the dying were spent in time; of the others holds carry what they can."""
@@ -179,10 +187,14 @@ class Reference:
             self._lose([unit for unit in self.units if unit.own == own])
 
     def take_back(self, own: str) -> int:
-        """Unspent, unheld units of one purchase; what was spent of it goes with them."""
+        """Unspent, unheld units of one purchase, grant by grant; what was spent of a grant goes with the last one that is taken of it."""
+        mine = sorted((unit.dies_at, place, unit.grant) for place, unit in enumerate(self.units) if unit.own == own)
+        return sum(self._take_back_grant(grant) for grant in dict.fromkeys(grant for _, _, grant in mine))
+
+    def _take_back_grant(self, grant: int) -> int:
         order = sorted(range(len(self.units)), key=lambda place: (self.units[place].dies_at, place))
         laid = set(order[: self.spent])
-        mine = [place for place in order if self.units[place].own == own]
+        mine = [place for place in order if self.units[place].grant == grant]
         unspent = [place for place in mine if place not in laid]
         taken = unspent[: max(0, self.quantity)]
         gone = set(taken) | (set(mine) if taken and len(taken) == len(unspent) else set())

@@ -15,6 +15,18 @@ from tests.ledger.conftest import ENVIRONMENT, ITEM, U1, Ledger
 WEEK = Period(1, "week")
 
 
+def test_a_take_back_reaches_repeats_that_nobody_had_looked_at(ledger: Ledger) -> None:
+    """Two of them at least: they are found while the balance is opened, and have no entry before that."""
+    start = ledger.clock.now
+    ledger.do(
+        actions.start_included, "own_a", ITEM, 3, repeat=Period(1, "day"), expires="when_purchase_expires", anchor=start
+    )
+    ledger.at(start + 2 * DAY + 1)
+    assert ledger.do(actions.take_back, "own_a", "unspent", source="refund:re_1") == [TakenBack(ITEM, 9, "refund:re_1")]
+    assert ledger.do(actions.take_back, "own_a", "unspent", source="refund:re_1") == []
+    assert ledger.shown() == (0, 0)
+
+
 def test_a_grant_is_entered_once_per_source(ledger: Ledger) -> None:
     first = ledger.grant(10, source="import:1", note="welcome", actor="ops")
     second = ledger.grant(10, source="import:1")

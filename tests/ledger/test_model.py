@@ -263,10 +263,10 @@ def run(machine: type[Ledgers], timelines: int, steps: int) -> None:
 
 @pytest.mark.timeout(300)
 def test_random_timelines_in_memory() -> None:
-    run(InMemory, 300, 40)
+    run(InMemory, 150, 40)
 
 
 @pytest.mark.timeout(300)
 def test_random_timelines_on_a_database(ledger: Ledger) -> None:
     """The fixture verifies every balance from its entries afterwards."""
-    run(on_database(ledger), 12, 20)
+    run(on_database(ledger), 8, 20)

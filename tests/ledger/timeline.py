@@ -1,5 +1,7 @@
 """A balance in memory and a few words to move it, for tests of the pure rules. Instants are small integers."""
 
+import msgspec
+
 from paywright.kernel.periods import parse_period
 from paywright.kernel.refusals import Refusal
 from paywright.ledger import rules
@@ -108,9 +110,12 @@ class Timeline:
         return [left[place] for place in order if account.grants[place].live]
 
     def _seen_at(self, t: int) -> Account:
-        import copy
-
-        account = copy.deepcopy(self.account)
+        account = msgspec.structs.replace(
+            self.account,
+            grants=[msgspec.structs.replace(grant) for grant in self.account.grants],
+            holds=[msgspec.structs.replace(hold) for hold in self.account.holds],
+            included=[msgspec.structs.replace(item) for item in self.account.included],
+        )
         rules.settle(account, max(t, account.at), is_read=True)
         account.check()
         return account

@@ -45,7 +45,7 @@ def take_back(
     )
     taken: list[TakenBack] = []
     for item_id in _items_granted(work, customer, owned_product_id):
-        opened = open_account(work, customer, item_id, owned_product_id=owned_product_id, whole=True)
+        opened = _written(work, customer, item_id, owned_product_id)
         account, facts = opened.account, list[Fact]()
         mine = [
             grant
@@ -66,6 +66,15 @@ def take_back(
             save(work, opened, actor=actor, noted=facts)
             taken.append(TakenBack(item_id, sum(fact.quantity for fact in facts), source))
     return taken
+
+
+def _written(work: Work, customer: Customer, item_id: str, owned_product_id: str) -> Opened:
+    """The balance with what was due written down first: a take-back names grants by their entries, and a repeat just found has none yet."""
+    opened = open_account(work, customer, item_id, owned_product_id=owned_product_id, whole=True)
+    if not opened.facts:
+        return opened
+    save(work, opened)
+    return open_account(work, customer, item_id, owned_product_id=owned_product_id, whole=True)
 
 
 def _families(grants: list[ItemGrant]) -> list[list[ItemGrant]]:

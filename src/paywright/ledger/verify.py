@@ -2,10 +2,12 @@
 Proves every balance from its entries.
 
 Entries are streamed balance by balance in order, followed by the rules, and what comes out is compared with the stored
-rows. Memory holds one balance's open parts and a page of rows, however many millions there are.
+rows. Memory holds one customer's sequences, one balance's open parts and a page of rows, however many millions there are.
 """
 
+from array import array
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -39,7 +41,6 @@ def verify(app: App, environment_id: str, progress: Progress | None = None) -> I
     """Everything that is wrong in an environment, from one snapshot of the database; nothing when all is well."""
     with app.database.read() as connection:
         yield from _balances(connection, environment_id, progress)
-        yield from _sequences(connection, environment_id)
 
 
 def count_entries(app: App, environment_id: str) -> int:
@@ -53,7 +54,7 @@ class _Ordered:
     """Rows of one statement in the order of their balance, taken balance by balance."""
 
     def __init__(self, connection: Connection, statement: sa.Select[Any]) -> None:
-        self._rows = iter(connection.execution_options(yield_per=PAGE).execute(statement))
+        self._rows = _streamed(connection, statement)
         self._next = next(self._rows, None)
 
     @property
@@ -68,17 +69,23 @@ class _Ordered:
 
 
 def _balances(connection: Connection, environment_id: str, progress: Progress | None) -> Iterator[Problem]:
-    """Four streams side by side: what is asked for one balance at a time would cost more than following its entries."""
+    """Streams side by side: what is asked for one balance at a time would cost more than following its entries."""
     entries = _Ordered(connection, _entries(environment_id))
     stored = _Ordered(connection, _stored(environment_id))
     live = _Ordered(connection, _live(environment_id))
     held = _Ordered(connection, _held(environment_id))
+    counted, entered, customer = _Counted(connection, environment_id), array("q"), None
     followed = 0
     while heads := [head for stream in (entries, stored, live, held) if (head := stream.balance) is not None]:
         balance = min(heads)
+        if balance[0] != customer:
+            if customer is not None:
+                yield from counted.up_to(customer, entered)
+            customer, entered = balance[0], array("q")
         where, replay = " ".join(balance), Replay(balance[1], whole=False)
         for row in entries.take(balance):
             yield from (Problem(f"{where} {row.id}", message) for message in replay.follow(row))
+            entered.append(row.sequence)
             followed += 1
             if progress is not None and followed % PAGE == 0:
                 progress(PAGE)
@@ -86,6 +93,9 @@ def _balances(connection: Connection, environment_id: str, progress: Progress | 
         grants = {row.item_key: int(row.live) for row in live.take(balance)}
         units_held = sum(int(row.held) for row in held.take(balance))
         yield from (Problem(where, message) for message in _compared(replay, kept, grants, units_held))
+    if customer is not None:
+        yield from counted.up_to(customer, entered)
+    yield from counted.up_to(None, array("q"))
     if progress is not None:
         progress(followed % PAGE)
 
@@ -151,37 +161,49 @@ def _compared(replay: Replay, kept: list[Any], grants: dict[str, int], held: int
             yield f"{grants.get(key, 0)} live units of {key} are stored, its entries make {made.get(key, 0)}"
 
 
-def _sequences(connection: Connection, environment_id: str) -> Iterator[Problem]:
+class _Counted:
     """Each customer's sequence counts 1, 2, 3 … over events and entries, without gaps and without twins."""
-    told = sa.select(events.c.customer, events.c.sequence).where(
-        events.c.environment_id == environment_id, events.c.sequence.is_not(None)
-    )
-    entered = sa.select(ledger_entries.c.customer, ledger_entries.c.sequence).where(
-        ledger_entries.c.environment_id == environment_id
-    )
-    both = sa.union_all(told, entered).subquery()
-    counted = sa.select(
-        both.c.customer,
-        sa.func.count().label("number"),
-        sa.func.count(both.c.sequence.distinct()).label("different"),
-        sa.func.max(both.c.sequence).label("last"),
-    ).group_by(both.c.customer)
-    sums = counted.subquery()
-    statement = (
-        sa.select(customers.c.customer, customers.c.next_sequence, sums.c.number, sums.c.different, sums.c.last)
-        .join_from(customers, sums, customers.c.customer == sums.c.customer)
-        .where(customers.c.environment_id == environment_id)
-        .where(
-            sa.or_(
-                sums.c.last != customers.c.next_sequence - 1,
-                sums.c.number != sums.c.last,
-                sums.c.different != sums.c.number,
+
+    def __init__(self, connection: Connection, environment_id: str) -> None:
+        heads = sa.select(customers.c.customer, customers.c.next_sequence)
+        told = sa.select(events.c.customer, events.c.sequence).where(events.c.sequence.is_not(None))
+        self._heads = _streamed(
+            connection, heads.where(customers.c.environment_id == environment_id).order_by(customers.c.customer)
+        )
+        self._told = _streamed(
+            connection,
+            told.where(events.c.environment_id == environment_id).order_by(events.c.customer, events.c.sequence),
+        )
+        self._head = next(self._heads, None)
+        self._event = next(self._told, None)
+
+    def up_to(self, customer: str | None, entered: "array[int]") -> Iterator[Problem]:
+        """Customers up to this one; `entered` are the sequences of its entries, those before it have none. None: all that are left."""
+        while self._head is not None and (customer is None or self._head[0] <= customer):
+            name, next_sequence = self._head
+            yield from self._checked(name, next_sequence, entered if name == customer else array("q"))
+            self._head = next(self._heads, None)
+
+    def _checked(self, name: str, next_sequence: int, entered: "array[int]") -> Iterator[Problem]:
+        seen, number, different, last = bytearray(next_sequence), 0, 0, 0
+        for sequence in chain(entered, self._events_of(name)):
+            number += 1
+            last = max(last, sequence)
+            if 0 < sequence < next_sequence and not seen[sequence]:
+                seen[sequence] = 1
+                different += 1
+        if not number == different == last == next_sequence - 1:
+            yield Problem(
+                name,
+                f"{number} events and entries with {different} sequences up to {last}; the next is {next_sequence}",
             )
-        )
-        .order_by(customers.c.customer)
-    )
-    for row in connection.execution_options(yield_per=PAGE).execute(statement):
-        yield Problem(
-            row.customer,
-            f"{row.number} events and entries with {row.different} sequences up to {row.last}; the next is {row.next_sequence}",
-        )
+
+    def _events_of(self, name: str) -> Iterator[int]:
+        while self._event is not None and self._event[0] <= name:
+            if self._event[0] == name:
+                yield self._event[1]
+            self._event = next(self._told, None)
+
+
+def _streamed(connection: Connection, statement: sa.Select[Any]) -> Iterator[Any]:
+    return iter(connection.execution_options(yield_per=PAGE).execute(statement))
