@@ -79,14 +79,14 @@ def newest_invoice(till: StripeShop, subscription_id: str) -> str:
 def test_a_subscribers_life_in_letters(till: StripeShop, writing: Writing) -> None:
     subscription_id = till.buy("pro")
     addressed(writing, "u@x.example")
-    assert told(writing) == [("receipt", "u@x.example", "Your receipt from test: $20.00")]
+    assert told(writing) == [("receipt", "u@x.example", "Your receipt from Your shop: $20.00")]
     till.put_card(subscription_id, DECLINES_LATER)
     till.advance("32d")
     till.sync(subscription_id)
     invoices.sync(till.app, till.environment, newest_invoice(till, subscription_id))
     addressed(writing, "u@x.example")
     (failed,) = told(writing)
-    assert failed == ("payment_failed", "u@x.example", "Your payment to test did not go through")
+    assert failed == ("payment_failed", "u@x.example", "Your payment to Your shop did not go through")
     text = next(each for each in writing.letters() if each.kind == "payment_failed").facts
     assert (text["amount"], text["pay_url"].startswith("http")) == ({"amount": 2000, "currency": "usd"}, True)
     till.post(f"/v1/subscriptions/{subscription_id}", {"cancel_at_period_end": True})
@@ -111,7 +111,7 @@ def test_a_refund_is_told_once_with_what_it_was_for(till: StripeShop, writing: W
     till.sync(subscription_id)
     kinds = [(kind, subject) for kind, _, subject in told(writing)]
     refunds = [subject for kind, subject in kinds if kind == "refund"]
-    assert refunds == ["Your refund from test: $5.00", "Your refund from test: $15.00"]
+    assert refunds == ["Your refund from Your shop: $5.00", "Your refund from Your shop: $15.00"]
     assert [kind for kind, _ in kinds if kind != "refund"] == ["plan_ended"]
 
 

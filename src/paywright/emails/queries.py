@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -12,6 +13,7 @@ from paywright.customers.queries import billing
 from paywright.invoices import queries as invoices
 from paywright.kernel.model import Customer
 from paywright.ownership import queries as ownership
+from paywright.payments import queries as payments
 
 LINES_MAX = 20
 
@@ -39,6 +41,18 @@ def address_of(connection: Connection, environment_id: str, customer: Customer, 
         .limit(1)
     )
     return connection.execute(newest).scalar_one_or_none()
+
+
+class PaymentNow(msgspec.Struct, frozen=True):
+    """What became known of a payment after the event was recorded."""
+
+    invoice_id: str | None = None
+    receipt_url: str | None = None
+
+
+def payment_now(connection: Connection, environment_id: str, payment_id: str | None) -> PaymentNow:
+    found = None if payment_id is None else payments.payment(connection, environment_id, payment_id)
+    return PaymentNow() if found is None else PaymentNow(found.invoice_id, found.receipt_url)
 
 
 def is_completed(connection: Connection, environment_id: str, session_id: str) -> bool:

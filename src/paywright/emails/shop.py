@@ -35,7 +35,7 @@ def shop_of(settings: Settings, environment: Environment) -> Shop:
     policy = environment.policy.emails
     sender = policy.sender or settings.email_from
     return Shop(
-        name=policy.shop_name or (parseaddr(sender)[0] if sender else "") or environment.id,
+        name=policy.shop_name or _named_by(sender),
         sender=sender,
         operator=policy.operator or settings.operator_email,
         locale=policy.locale,
@@ -43,6 +43,12 @@ def shop_of(settings: Settings, environment: Environment) -> Shop:
         url=settings.public_url,
         is_test=not environment.livemode,
     )
+
+
+def _named_by(sender: str | None) -> str:
+    """`Shop <billing@shop.example>` is Shop, `billing@shop.example` is shop.example."""
+    name, address = parseaddr(sender or "")
+    return name or address.rpartition("@")[2] or "Your shop"
 
 
 def require_sound(settings: Settings) -> None:

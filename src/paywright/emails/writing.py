@@ -79,9 +79,11 @@ def _completed(
     if KINDS[written.kind].audience == "operator":
         return {**facts, "environment": environment.id}
     if "invoice_id" in facts or written.session_id is not None:
-        invoice_id = facts.pop("invoice_id", None)
+        known = queries.payment_now(connection, environment.id, facts.get("payment_id"))
+        invoice_id = facts.pop("invoice_id", None) or known.invoice_id
         facts["lines"] = queries.bought_with(connection, environment.id, written.session_id, invoice_id)
         if written.kind == "receipt":
+            facts["receipt_url"] = facts["receipt_url"] or known.receipt_url
             facts["invoice_number"], facts["invoice_url"] = queries.invoice_of(connection, environment.id, invoice_id)
     if "subscription_id" in facts:
         named = queries.product_of_subscription(connection, environment.id, facts.pop("subscription_id"))
