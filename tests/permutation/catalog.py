@@ -22,6 +22,11 @@ CATALOG: dict[str, Any] = {
             "prices": {"monthly": {"amounts": {"usd": 3000}, "interval": "1 month", "trial": "10 days"}},
             "included_items": {"credits": {"quantity": 50, "repeat": "1 month"}},
         },
+        "saver": {
+            "product_line": "plan",
+            "prices": {"monthly": {"amounts": {"usd": 4000}, "interval": "1 month"}},
+            "included_items": {"credits": {"quantity": 20, "repeat": "1 month", "expires": "never"}},
+        },
         "pack": {
             "stackable": True,
             "prices": {"once": {"amounts": {"usd": 900}}},

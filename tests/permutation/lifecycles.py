@@ -72,6 +72,15 @@ def cancel_taken_back(buyer: Buyer) -> Iterator[None]:
     yield
 
 
+def over_early(buyer: Buyer) -> Iterator[None]:
+    """Canceled in the middle of the second month: the units of both months are kept."""
+    buyer.buy("saver")
+    for _ in range(5):
+        yield
+    buyer.world.app.gateway(buyer.world.environment).delete(f"/v1/subscriptions/{buyer.subscription()['id']}")
+    yield
+
+
 def refund(buyer: Buyer) -> Iterator[None]:
     """In parts, until all of it went back."""
     buyer.buy("pack")
@@ -122,6 +131,6 @@ def change_price(buyer: Buyer, amount: int) -> None:
 LIFECYCLES: dict[str, Lifecycle] = {
     each.__name__: each
     for each in (
-        one_off, guest, trial, renewal, recovered, switch, cancel, cancel_taken_back, refund, partial_refund, dispute_won, dispute_lost,
+        one_off, guest, trial, renewal, recovered, switch, cancel, cancel_taken_back, over_early, refund, partial_refund, dispute_won, dispute_lost,
     )
 }  # fmt: skip

@@ -5,6 +5,8 @@ What a subscription grants is decided by its items' prices, looked up to the pro
 So a switch made in Stripe's portal or dashboard ends in the same state as one that was asked of us.
 """
 
+from typing import Literal
+
 import msgspec
 
 from paywright.catalog import queries as catalog_queries
@@ -50,9 +52,10 @@ def project(
         if each.ended_at is None
     ]
     if facts.is_terminal:
-        reason = "unpaid" if facts.ended_by == "payment_failed" else "canceled"
-        for owned in held:
-            ownership.end(work, environment, owned, "unpaid" if reason == "unpaid" else "canceled", at=facts.ended_at)
+        for owned in held or _lived_unheard(work, environment, customer, facts, sold):
+            reason: Literal["unpaid", "canceled"] = "unpaid" if facts.ended_by == "payment_failed" else "canceled"
+            ownership.end(work, environment, owned, reason, at=facts.ended_at)
+        settle_purchase(work, subscription_id=facts.id)
         return
     lines = lines_of(work, facts, facts.items, sold)
     held = _switched(work, environment, customer, facts, held, lines)
@@ -203,6 +206,25 @@ def _begin(
     return owned
 
 
+def _lived_unheard(
+    work: Work, environment: Environment, customer: Customer, facts: SubscriptionFacts, sold: dict[str, SoldPrice]
+) -> list[OwnedProduct]:
+    """
+    What was paid for, and over before we heard of it, is owned for as long as it lived: units that outlive it stay, its trial is used.
+
+    Unless something else has taken its place meanwhile, which nobody shall lose for the sake of the past.
+    """
+    if not facts.is_paid_for or ownership_queries.of_subscription(work.connection, work.environment_id, facts.id):
+        return []
+    catalog = catalog_queries.current(work.connection, work.environment_id)
+    lived = []
+    for line in lines_of(work, facts, facts.items, sold):
+        if conflict_with_owned(ownership.bought(work, customer), [line], catalog, customer) is None:
+            owned = _begin(work, environment, customer, facts, line)
+            lived += [] if owned is None else [owned]
+    return lived
+
+
 def _use_trial(work: Work, customer: Customer, place: str, facts: SubscriptionFacts) -> None:
     """Once per customer and product line, and never given back."""
     row = {"environment_id": work.environment_id, "customer": customer.key, "place": place}
@@ -213,8 +235,8 @@ def undo_duplicate(work: Work, customer: Customer, facts: SubscriptionFacts, ref
     """
     Somebody else was fulfilled first: this subscription is canceled and its payment returned, by commands after the commit.
 
-    One that was not sold here, but made in Stripe's dashboard or brought in, is left to a person: nobody asked us to undo it. As long as it lives every
-    look at it comes here again; the person is told once.
+    One that was not sold here, but made in Stripe's dashboard or brought in, is left to a person: nobody asked us to undo it. As long as it lives
+    every look at it comes here again; the person is told once.
     """
     if metadata.ENVIRONMENT in facts.metadata:
         command(work, ownership.CANCEL_SUBSCRIPTION, facts.id, {"subscription_id": facts.id})
