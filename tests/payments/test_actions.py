@@ -143,7 +143,7 @@ def test_a_refund_that_fails_after_it_succeeded_restores_the_payment(till: Till)
 
 
 def test_P10_yen_refunded_elsewhere(till: Till) -> None:
-    yen = {"currency": "jpy", "amount": 500, "amount_received": 500}
+    yen: dict[str, Any] = {"currency": "jpy", "amount": 500, "amount_received": 500}
     till.hear(intent(**yen), refunds=[refund(amount=500, currency="jpy")])
     assert queries.shown(till.payment())["amount_refunded"] == {"amount": 500, "currency": "jpy"}
 

@@ -58,9 +58,8 @@ def take_back(
                 name = f"{source}:{grant.id}"
                 target = min(wanted, grant.quantity - grant.taken)
                 if target > 0 and not has_entry(work, customer, item_id, name):
-                    taken_now = take(account, grant, target, source=name, effective_at=account.at)
-                    wanted -= sum(fact.quantity for fact in taken_now)
-                    facts += taken_now
+                    facts += (now := take(account, grant, target, source=name, effective_at=account.at))
+                    wanted -= sum(fact.quantity for fact in now)
         if facts:
             opened.facts += facts
             save(work, opened, actor=actor, noted=facts)
