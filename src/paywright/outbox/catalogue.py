@@ -45,7 +45,7 @@ EVENTS: dict[str, tuple[str, str]] = {
     "payment.failed": ("it did not come", "payment"),
     "payment.cancelled": ("it will not come", "payment"),
     "payment.refunded": ("a refund succeeded, a partial one too", "payment refund full taken_back"),
-    "payment.refund_failed": ("a refund did not", "payment refund"),
+    "payment.refund_failed": ("a refund did not", "payment refund full taken_back"),
     "dispute.opened": ("a bank wants the money back", "payment dispute"),
     "dispute.closed": ("it is decided", "payment dispute result"),
     "invoice.created": ("Stripe made one", "invoice"),
