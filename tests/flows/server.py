@@ -45,7 +45,7 @@ class Server:
             self._process = subprocess.Popen(
                 [PAYWRIGHT, "serve"], cwd=self.folder, env={**kept, **self.settings, **extra}, stdout=log, stderr=log
             )
-        until(self._is_ready, f"the server to be ready; see {self.log}", timeout_s=30)
+        until(self._is_ready, f"the server to be ready; see {self.log}", timeout_s=60)
 
     def has_ended(self) -> int | None:
         """Its exit code, once it is over. Negative: the signal that ended it."""

@@ -161,11 +161,18 @@ class Town:
                 error.add_note(f"the server waits for {waiting}")
                 raise
 
-    def calm(self) -> None:
-        """No more trouble, and what was never delivered is, as Stripe or an operator would."""
+    def calm(self, *, by_reconcile: bool) -> None:
+        """No more trouble, and time stands still. What never arrived is delivered again by Stripe, or found by ourselves."""
         account = self.shop.account
+        account.post("/_sandbox/clock/freeze")
         account.chaos()
         account.post("/_sandbox/fail-next", {"clear": True})
+        self.settle()
+        self.shop.advance("2d")
+        if by_reconcile:
+            self.reconcile(fix=True)
+            self.settle()
+            return
 
         def is_delivered() -> bool:
             self.settle()
@@ -176,3 +183,14 @@ class Town:
 
         until(is_delivered, "everything to be delivered", timeout_s=INSIST_S)
         self.settle()
+
+    def reconcile(self, *, fix: bool) -> list[dict[str, Any]]:
+        """What differs from Stripe, field by field."""
+        path = f"/v1/reconcile/{self.ask('POST', '/v1/reconcile', {'fix': fix})[1]['id']}"
+        ended = until(lambda: self._ended(path), "the comparison with Stripe to end", timeout_s=INSIST_S)
+        assert ended["status"] == "finished", ended
+        return list(self.shop.http.get(f"{path}/lines?limit=100").json()["data"])
+
+    def _ended(self, path: str) -> dict[str, Any] | None:
+        found = dict(self.shop.http.get(path).json())
+        return None if found["status"] in ("requested", "running") else found
