@@ -18,7 +18,8 @@ from bench.field import CONTESTANTS, ROOT, Contestant, Sample, fill, postgres_se
 from bench.ledger import entered, median_sample
 from bench.shown import Row, table
 
-CONNECTIONS = (64, 256)
+CONNECTIONS = (16, 64, 256)
+TARGET_CONNECTIONS = (64, 256)
 
 # database, hot, ours, theirs: at least so many times as fast.
 TARGETS = {
