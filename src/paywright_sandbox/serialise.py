@@ -60,7 +60,7 @@ def expand_in(work: Work, node: Any, owner: Json, prefix: str, segments: list[st
 def expand_field(work: Work, node: Json, owner: Json, dotted: str, field: str, rest: list[str], path: str) -> None:
     name = owner.get("object", "")
     if (name, dotted) in ABSENT:
-        if field not in node:
+        if field not in node and not owner.get("deleted"):
             node[field] = ABSENT[(name, dotted)](work, owner)
     elif dotted in catalogue().expandable.get(name, frozenset()):
         if isinstance(node.get(field), str):

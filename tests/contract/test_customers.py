@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import stripe
 
+from tests.contract.billing import Desk
 from tests.contract.shop import Shop
 
 
@@ -46,3 +47,19 @@ def test_a_test_card_is_attached_and_made_the_default_in_one_call(v1: Any) -> No
     made = v1.customers.create(wish)
     (card,) = v1.customers.payment_methods.list(made.id).data
     assert made.invoice_settings.default_payment_method == card.id
+
+
+def test_what_a_customer_has_comes_only_when_asked_for(desk: Desk) -> None:
+    made = desk.subscribe()
+    ended = desk.subscribe(customer=made.customer)
+    desk.v1.subscriptions.cancel(ended.id)
+    plain = desk.v1.customers.retrieve(made.customer)
+    assert {"subscriptions", "sources", "tax_ids"} & set(plain.to_dict()) == set()
+    wish = {"expand": ["subscriptions", "sources", "tax_ids"]}
+    found = desk.v1.customers.retrieve(made.customer, wish)
+    assert [each.id for each in found.subscriptions.data] == [made.id]
+    assert (found.sources.data, found.tax_ids.data) == ([], [])
+    desk.v1.customers.delete(gone := desk.customer())
+    assert desk.v1.customers.retrieve(gone, wish).deleted is True
+    deep = desk.v1.subscriptions.retrieve(made.id, {"expand": ["customer.subscriptions"]})
+    assert deep.customer.subscriptions.data[0].id == made.id

@@ -9,7 +9,7 @@ DueAct = Callable[[Work, Due], None]
 ACTS: dict[str, DueAct] = {}
 
 KINDS = frozenset(
-    "invoice_upcoming trial_will_end trial_end period_end finalize retry give_up incomplete_expire pending_update_expire "
+    "invoice_upcoming trial_will_end trial_end period_end finalize retry incomplete_expire pending_update_expire "
     "cancel_at schedule_phase resume_collection session_expire capture_expire settle refund_settle dispute_open dispute_due "
     "payout funds_available schedule_expiring will_be_due payment_due overdue".split()
 )

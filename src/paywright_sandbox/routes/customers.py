@@ -1,9 +1,11 @@
 """Customers."""
 
 from ..errors import Json
-from ..listing import page
+from ..listing import LIMIT_DEFAULT, listing, page
 from ..machine import customers
+from ..machine.subscription_calendar import ENDED
 from ..routing import route
+from ..serialise import absent_unless_expanded
 from ..work import Work
 
 WRITTEN = (
@@ -36,3 +38,26 @@ def delete(work: Work, parameters: Json, customer: str) -> Json:
 @route("GET /v1/customers", acts_on="created email ending_before limit starting_after test_clock")
 def list_(work: Work, parameters: Json) -> Json:
     return page(work, "customer", parameters, "email", "test_clock")
+
+
+@absent_unless_expanded("customer", "subscriptions")
+def subscriptions_of(work: Work, owner: Json) -> Json:
+    """Those that have not ended, the ten newest."""
+    living = [
+        found
+        for found in work.newest_first("subscription")
+        if found["customer"] == owner["id"] and found["status"] not in ENDED
+    ]
+    url = f"/v1/customers/{owner['id']}/subscriptions"
+    return listing(living[:LIMIT_DEFAULT], has_more=len(living) > LIMIT_DEFAULT, url=url)
+
+
+@absent_unless_expanded("customer", "sources")
+def sources_of(work: Work, owner: Json) -> Json:
+    """None: they are of an age before payment methods."""
+    return listing([], url=f"/v1/customers/{owner['id']}/sources")
+
+
+@absent_unless_expanded("customer", "tax_ids")
+def tax_ids_of(work: Work, owner: Json) -> Json:
+    return listing([], url=f"/v1/customers/{owner['id']}/tax_ids")
