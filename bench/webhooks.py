@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psycopg
 
 from bench.field import ARTIFACTS, CONTESTANTS, ROOT, postgres_server
 from bench.streams import Server
@@ -78,6 +79,8 @@ def _stored(ours: Server, theirs: str | None, events: Sequence[Any], rounds: int
                 found = asyncio.run(posted(place, fresh(events, number), CONNECTIONS[name], seconds))
                 rates[name].append(found.accepted / found.seconds)
                 refused += found.refused
+                if found.refused:
+                    print(f"  {name} refused {found.refused}, first: {found.refusal}", file=sys.stderr)
     return _result("stored", len(events), rates, refused)
 
 
@@ -97,6 +100,8 @@ def _projected(ours: Server, theirs: str | None, events: Sequence[Any], rounds: 
             found = asyncio.run(posted(theirs, fresh(events, len(events)), CONNECTIONS["djstripe"], 600))
             rates["djstripe"].append((found.accepted + found.refused) / found.seconds)
             refused += found.refused
+            if found.refused:
+                print(f"  dj-stripe refused {found.refused}, first: {found.refusal}", file=sys.stderr)
     ours.order("rest")
     return _result("projected", len(events), rates, refused)
 
@@ -142,6 +147,7 @@ class Posted(msgspec.Struct):
     accepted: int = 0
     refused: int = 0
     seconds: float = 0.0
+    refusal: str = ""
 
 
 class Caller(asyncio.Protocol):
@@ -169,6 +175,7 @@ class Caller(asyncio.Protocol):
             self._found.accepted += 1
         else:
             self._found.refused += 1
+            self._found.refusal = self._found.refusal or self._seen[:400].decode("utf-8", "replace")
         self._seen = b""
         self._next()
 
@@ -236,11 +243,10 @@ def rival(python: Path | None, url: str, sandbox: Sandbox, kind: str) -> Iterato
     if python is None:
         yield None
         return
-    import psycopg
-
-    name = f"djstripe_{kind}"
+    name = "djstripe"
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone() is None:
+            connection.execute(f"CREATE DATABASE {name}")
         port = connection.info.port
     with socket.create_server(("127.0.0.1", 0)) as probe:
         http_port = probe.getsockname()[1]

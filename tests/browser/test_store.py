@@ -40,6 +40,19 @@ def test_the_balance_on_the_page_follows_what_happens_elsewhere(buyer: Buyer, pa
     assert credits.refresh().quantity == 0
 
 
+def test_what_is_owned_follows_what_happens_elsewhere(buyer: Buyer, paywright: Client) -> None:
+    """Nothing is loaded again: what the page's own script keeps stays, and only the parts that changed are written anew."""
+    buyer.enter("First")
+    buyer.page.evaluate("window.stays = true")
+    user, owned = paywright.user("user_1"), buyer.page.locator("[data-part=owned]")
+    granted = user.grant_product("lifetime")
+    expect(owned).to_contain_text(granted.display_name)
+    buyer.screenshot("live")
+    user.revoke_product("lifetime")
+    expect(owned).not_to_contain_text(granted.display_name)
+    assert buyer.page.evaluate("window.stays") is True
+
+
 def test_declined_with_0002_and_then_paid_with_4242(buyer: Buyer, paywright: Client) -> None:
     before = paywright.user("user_2").get_item("credits").quantity
     buyer.enter("Second")

@@ -55,6 +55,12 @@ class Late:
     def become(self, application: "Asgi") -> None:
         self._application = application
 
+    def stopping(self) -> None:
+        from paywright.api.listening import Stoppable
+
+        if isinstance(self._application, Stoppable):
+            self._application.stopping()
+
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         assert self._application is not None, "the server starts after the application is made"
         await self._application(scope, receive, send)

@@ -17,7 +17,6 @@ from typing import Any
 import lz4.frame
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from paywright.engine.app import App
 from paywright.environments import queries as environment_queries
@@ -33,6 +32,7 @@ from paywright.webhooks.gather import Gatherer
 from paywright.webhooks.mirror import arrival
 from paywright.webhooks.model import Arrival, Received
 from paywright.webhooks.rules import BODY_BYTES_MAX, signature_fault, why_ignored
+from paywright.webhooks.storing import insert_new
 from paywright.webhooks.tables import stripe_events
 
 SECRETS_KEPT_S = 1.0
@@ -187,10 +187,7 @@ def _judged(door: Door, known: Known | Refusal, raw_body: bytes, signature_heade
 
 def store(work: Work, deliveries: Sequence[Delivery]) -> list[str]:
     """One row per Stripe event id, for ever; answers the new ones. One that was there and had failed is due again now."""
-    rows = [_row(work, delivery) for delivery in deliveries]
-    insert: Any = (sqlite if work.dialect == "sqlite" else postgresql).insert(stripe_events)
-    stored = work.execute(insert.on_conflict_do_nothing().returning(stripe_events.c.id), rows).scalars().all()
-    new = set(stored)
+    new = insert_new(work, [_row(delivery) for delivery in deliveries])
     for delivery in deliveries:
         if delivery.ignored in ("wrong_mode", "wrong_account") and delivery.arrival.id in new:
             _tell_wrong_mode(work, delivery)
@@ -205,10 +202,9 @@ def store(work: Work, deliveries: Sequence[Delivery]) -> list[str]:
     return sorted(new)
 
 
-def _row(work: Work, delivery: Delivery) -> dict[str, Any]:
+def _row(delivery: Delivery) -> dict[str, Any]:
     arrived, ignored = delivery.arrival, delivery.ignored
     return {
-        "environment_id": work.environment_id,
         "id": arrived.id,
         "type": arrived.type,
         "livemode": int(arrived.livemode),
