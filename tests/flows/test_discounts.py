@@ -26,9 +26,9 @@ def test_nothing_to_pay_is_paid(shop: Shop, product_id: str, credits: int) -> No
     shop.pay(session, promotion_code=code(shop, 100))
     shop.settle()
     done = shop.client.get_checkout_session(session.id)
-    assert (done.status, done.payment_status) in (("completed", "no_payment_required"), ("completed", "paid"))
+    assert (done.status, done.payment_status) == ("completed", "no_payment_required")
     assert (shop.owned("u_1"), shop.credits("u_1")) == ({product_id: 1}, credits)
-    assert [(each.status, each.amount.amount) for each in shop.client.list_payments()] in ([("paid", 0)], [])
+    assert [(each.status, each.amount.amount) for each in shop.client.list_payments()] == [("paid", 0)]
     if product_id == "pro":  # Once: the next month costs what it costs.
         shop.advance("32d")
         assert [each.amount.amount for each in shop.client.list_payments() if each.amount.amount] == [PRO_USD]

@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from paywright.claims.tables import guests
 from paywright.environments.actions import change
 from paywright.kernel.ids import wall_ms
 from paywright.kernel.model import Customer
@@ -50,6 +51,49 @@ def test_a_buyer_chooses_how_many_and_in_which_currency(house: House, browser: B
     browser.open(place)
     assert "It is yours" in browser.text
     assert browser.page.forms == []
+
+
+@pytest.mark.parametrize("with_secret_key", [True, False])
+def test_a_guest_buys_on_the_page_and_the_claim_token_opens_it(
+    house: House, browser: Browser, with_secret_key: bool
+) -> None:
+    key = house.secret_key if with_secret_key else house.publishable_key
+    made = ask(house, "pack", customer=None, key=key).json()
+    claim = f"/v1/claims/{made['claim_token']}"
+    assert house.get(claim, key=house.publishable_key).json()["state"] == "pending"
+    browser.open(made["url"]).send(quantity="2")
+    assert "It is yours" in browser.text
+    mine = f"/v1/customers/guest/{made['claim_token']}/items/credits"
+    assert house.get(mine, key=house.publishable_key).json()["quantity"] == 200
+    again = ask(house, "pack", customer=None, key=key, claim_token=made["claim_token"]).json()
+    browser.open(again["url"]).send()
+    assert house.get(mine, key=house.publishable_key).json()["quantity"] == 300
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "refusal"),
+    [
+        ({"product_id": "pro"}, {}, (422, "guest_one_time_only")),
+        ({"product_id": "nope"}, {}, (404, "product_not_found")),
+        ({"product_id": "secret"}, {}, (404, "product_not_found")),
+        ({"product_id": "pack", "claim_token": "short"}, {}, (422, "weak_claim_token")),
+        ({"product_id": "pack"}, {"Idempotency-Key": "k"}, (400, "invalid_request")),
+        ({"product_id": "pack", "customer": ANNE, "claim_token": "x"}, {}, (400, "invalid_request")),
+        (
+            {"product": {"display_name": "X", "prices": {"o": {"amounts": {"usd": 1000}}}}},
+            {},
+            (403, "secret_key_required"),
+        ),
+    ],
+)
+def test_a_guests_page_is_refused_and_makes_nobody(
+    shared_house: House, body: dict[str, Any], headers: dict[str, str], refusal: tuple[int, str]
+) -> None:
+    key = shared_house.publishable_key
+    answer = shared_house.post("/v1/purchase-urls", {"customer": None, **body}, key=key, headers=headers)
+    assert refused(answer) == refusal
+    with shared_house.app.database.read() as connection:
+        assert connection.execute(guests.select()).all() == []
 
 
 def test_a_second_choice_after_the_purchase_buys_nothing(house: House, browser: Browser) -> None:

@@ -119,11 +119,7 @@ def start_as_guest(call: Call) -> Answer | Refusal:
     lines = asked_lines(call, body.line_items)
     if isinstance(lines, Refusal):
         return lines
-    token = claims.new_claim_token() if body.claim_token is None else body.claim_token
-    with call.app.database.read() as connection:
-        known = claim_queries.guest_of(connection, call.environment.id, token)
-    guest = Customer("guest", new_id("gst")) if known is None else known.customer
-    call = msgspec.structs.replace(call, caller=as_guest(call.caller, guest, token))
+    call, guest, token, is_known = as_guest_to_be(call, body.claim_token)
     asked = wish(call, guest, lines)
     refusal = rules.malformed(asked, call.environment) or weak_token(token)
     if refusal is not None:
@@ -131,7 +127,7 @@ def start_as_guest(call: Call) -> Answer | Refusal:
     key = read_key(call)
     if isinstance(key, Refusal):
         return key
-    if known is None:
+    if not is_known:
         refusal = actions.foresee(call.app, call.environment, asked)
         if refusal is not None:
             return actions.keep_refusal(call.app, call.environment, key, refusal)
@@ -144,6 +140,15 @@ def start_as_guest(call: Call) -> Answer | Refusal:
     if isinstance(session, Refusal):
         return session
     return created({**shown_to_payer(call, session), "claim_token": token})
+
+
+def as_guest_to_be(call: Call, written: str | None) -> tuple[Call, Customer, str, bool]:
+    """The call of the guest of this claim token (a new one, if none was written), that guest, the token, and whether there is such a guest."""
+    token = claims.new_claim_token() if written is None else written
+    with call.app.database.read() as connection:
+        known = claim_queries.guest_of(connection, call.environment.id, token)
+    guest = Customer("guest", new_id("gst")) if known is None else known.customer
+    return msgspec.structs.replace(call, caller=as_guest(call.caller, guest, token)), guest, token, known is not None
 
 
 def read_checkout_session(call: Call) -> Answer | Refusal:

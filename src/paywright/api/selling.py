@@ -7,12 +7,14 @@ import msgspec
 from paywright.access.rules import may_use_field
 from paywright.api import once
 from paywright.api.call import Answer, Call, created
-from paywright.api.checkout import LineItem, asked_line, asked_lines, customer_acting
+from paywright.api.checkout import LineItem, as_guest_to_be, asked_line, asked_lines, customer_acting
 from paywright.api.dispatch import read_key
 from paywright.api.parsing import Body
 from paywright.api.shapes import CustomerNamed
 from paywright.checkout import actions, in_app, purchase_urls, rules
 from paywright.checkout.model import StartCheckout
+from paywright.claims import actions as claims
+from paywright.claims.rules import weak_token
 from paywright.kernel.instants import rfc3339
 from paywright.kernel.model import Customer, Json
 from paywright.kernel.refusals import Refusal, invalid_request
@@ -35,9 +37,14 @@ class NewPaymentIntent(Body, frozen=True, kw_only=True):
 
 
 class NewPurchaseUrl(Body, frozen=True, kw_only=True):
-    """`product_id` of the catalog, or `product` inline (secret key only). Price, currency and quantity are chosen on the page."""
+    """
+    `product_id` of the catalog, or `product` inline (secret key only). Price, currency and quantity are chosen on the page.
 
-    customer: CustomerNamed
+    `customer` null is a guest, known by `claim_token`: yours, or one that is made and shown in this answer only.
+    """
+
+    customer: CustomerNamed | None = None
+    claim_token: str | None = None
     product_id: str | None = None
     product: Json = None
     return_url: str | None = None
@@ -132,10 +139,27 @@ def create_purchase_url(call: Call) -> Answer | Refusal:
     body: NewPurchaseUrl = call.body
     if (body.product_id is None) == (body.product is None):
         return invalid_request("product_id", "Name `product_id` or describe `product`, one of them.")
+    if body.customer is None:
+        return _purchase_url_of_guest(call)
+    if body.claim_token is not None:
+        return invalid_request("claim_token", "`claim_token` is for guests: leave `customer` out.")
     acts = customer_acting(call, body.customer)
     if isinstance(acts, Refusal):
         return acts
-    call = msgspec.structs.replace(call, caller=acts.caller)
+    return _purchase_url(msgspec.structs.replace(call, caller=acts.caller), acts.customer)
+
+
+def _purchase_url_of_guest(call: Call) -> Answer | Refusal:
+    """A refusal makes nobody. Without a token of the app's own an Idempotency-Key would show ours to whoever sends that key."""
+    body: NewPurchaseUrl = call.body
+    if call.request.idempotency_key is not None and body.claim_token is None:
+        return invalid_request("claim_token", "An Idempotency-Key for a guest needs a `claim_token` of yours.")
+    call, guest, token, _ = as_guest_to_be(call, body.claim_token)
+    return weak_token(token) or _purchase_url(call, guest, claim_token=token)
+
+
+def _purchase_url(call: Call, customer: Customer, *, claim_token: str | None = None) -> Answer | Refusal:
+    body: NewPurchaseUrl = call.body
     line = asked_line(call, body.product_id, body.product, None, 1)
     if isinstance(line, Refusal):
         return line
@@ -147,14 +171,17 @@ def create_purchase_url(call: Call) -> Answer | Refusal:
     refusal = actions.foresee(
         call.app,
         call.environment,
-        first_offer(call.app, call.environment, acts.customer, line, with_secret_key=with_secret_key),
+        first_offer(call.app, call.environment, customer, line, with_secret_key=with_secret_key),
     )
     if refusal is not None:
         return refusal
     with call.app.work(call.environment.id) as work:
+        owner = customer if claim_token is None else claims.open_guest(work, claim_token)
+        if isinstance(owner, Refusal):
+            return owner
         made = purchase_urls.create(
             work,
-            acts.customer,
+            owner,
             product_id=body.product_id,
             inline_product=body.product,
             return_url=body.return_url,
@@ -163,4 +190,5 @@ def create_purchase_url(call: Call) -> Answer | Refusal:
         )
     page = links.Pass(call.environment.id, made.id, made.expires_at)
     shown = {"url": links.link(call.app.settings, "purchase", page), "expires_at": rfc3339(made.expires_at)}
-    return Answer(201, shown, is_secret=True)
+    of_guest = {} if claim_token is None else {"claim_token": claim_token}
+    return Answer(201, {**shown, **of_guest}, is_secret=True)

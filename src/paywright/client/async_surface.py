@@ -121,6 +121,15 @@ class AsyncSurface:
         path = "/v1/checkout-sessions"
         return await self._call("POST", path, model.CheckoutSession, body=body, idempotency_key=idempotency_key)
 
+    async def create_guest_purchase_url(
+        self, product: str | dict[str, Any], *, claim_token: str | None = None, return_url: str | None = None
+    ) -> paying.PageUrl:
+        """The purchase page for somebody without an account, good for 24 hours. Keep `claim_token` of the answer."""
+        named = {"product_id": product} if isinstance(product, str) else {"product": product}
+        token = secrets.token_urlsafe(32) if claim_token is None else claim_token
+        body = {"customer": None, **named, **without_none({"claim_token": token, "return_url": return_url})}
+        return await self._call("POST", "/v1/purchase-urls", paying.PageUrl, body=body)
+
     async def get_claim(self, claim_token: str) -> paying.Claim:
         """What was bought with a claim token. Having a token is no proof of purchase: `state` is."""
         return await self._call("GET", f"/v1/claims/{segment(claim_token)}", paying.Claim)

@@ -23,6 +23,8 @@ class PageUrl(msgspec.Struct, frozen=True):
 
     url: str
     expires_at: datetime | None = None
+    claim_token: str | None = None
+    """Of a guest's purchase page: it opens what they buy, and is not shown again."""
 
 
 class Card(msgspec.Struct, frozen=True):

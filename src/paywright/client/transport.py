@@ -26,7 +26,6 @@ class Transport(Protocol):
 
     def close(self) -> None: ...
 
-
     def listen(self, path: str, seen: int | None) -> "Generator[Frame, None, None]":
         """A stream's events after a version, until the connection is lost. Raises a `PaywrightError` when it is refused, or `ListeningOver`."""
         ...
