@@ -43,6 +43,25 @@ def test_U11_a_bare_intent_follows_the_test_clock(v1: Any, shop: Shop, thrown: A
     assert v1.payment_intents.create(wish).created == 1_900_000_000
 
 
+def test_U11_a_session_follows_the_test_clock(v1: Any, shop: Shop, thrown: Any) -> None:
+    clock = v1.test_helpers.test_clocks.create({"frozen_time": 1_900_000_000}).id
+    line = {"price_data": {"currency": "usd", "unit_amount": 500, "product_data": {"name": "Pro"}}, "quantity": 1}
+    wish = {
+        "mode": "payment",
+        "success_url": "https://shop.test",
+        "line_items": [line],
+        "customer": v1.customers.create({"test_clock": clock}).id,
+    }
+    assert v1.checkout.sessions.create(wish).created != 1_900_000_000
+    thrown("U11")
+    made = v1.checkout.sessions.create(wish)
+    assert (made.created, made.expires_at) == (1_900_000_000, 1_900_086_400)
+    shop.advance("2d")
+    assert v1.checkout.sessions.retrieve(made.id).status == "open"
+    v1.test_helpers.test_clocks.advance(clock, {"frozen_time": 1_900_086_400})
+    assert v1.checkout.sessions.retrieve(made.id).status == "expired"
+
+
 def test_U12_a_pending_refund_counts_when_it_succeeds(v1: Any, shop: Shop, thrown: Any) -> None:
     thrown("U12")
     intent = v1.payment_intents.create({**PAID, "payment_method": "pm_card_pendingRefund"})

@@ -53,8 +53,10 @@ def create(work: Work, parameters: Json) -> Json:
         raise missing_parameter("mode")
     check_combinations(parameters, mode)
     check_urls(parameters)
+    clock = clock_of(work, parameters)
+    now = work.now_of(parameters["customer"]) if clock else work.now
     session = objects.checkout_session(
-        work.new_id("checkout.session", 58), work.now, mode=mode, expires_at=expiry(work, parameters)
+        work.new_id("checkout.session", 58), now, mode=mode, expires_at=expiry(now, parameters)
     )
     take(session, parameters, *ECHOED)
     take_metadata(session, parameters)
@@ -67,8 +69,13 @@ def create(work: Work, parameters: Json) -> Json:
     take_mode(work, session, parameters)
     session["payment_method_types"] = method_types(session, parameters)
     session["url"] = f"{work.origin}/c/pay/{session['id']}"
-    work.schedule(session["expires_at"], "session_expire", session["id"])
+    work.schedule(session["expires_at"], "session_expire", session["id"], clock=clock)
     return work.save(session)
+
+
+def clock_of(work: Work, parameters: Json) -> str | None:
+    """U11: a session lives by the account's clock, or by its customer's test clock."""
+    return work.clock_of(parameters.get("customer")) if work.variant("U11") == "b" else None
 
 
 def check_combinations(parameters: Json, mode: str) -> None:
@@ -121,13 +128,13 @@ def is_url(text: str) -> bool:
         return False
 
 
-def expiry(work: Work, parameters: Json) -> int:
-    at = parameters.get("expires_at", work.now + LIFE_S)
-    if at < work.now + LIFE_MIN_S:
+def expiry(now: int, parameters: Json) -> int:
+    at = parameters.get("expires_at", now + LIFE_S)
+    if at < now + LIFE_MIN_S:
         raise invalid(
             "The `expires_at` timestamp must be at least 30 minutes from Checkout Session creation.", param="expires_at"
         )
-    if at > work.now + LIFE_S:
+    if at > now + LIFE_S:
         raise invalid(
             "The `expires_at` timestamp must be less than 24 hours from Checkout Session creation.", param="expires_at"
         )
@@ -221,7 +228,7 @@ def take_subscription(work: Work, session: Json, parameters: Json) -> None:
             f"The number of trial period days must lie between 1 and {TRIAL_DAYS_MAX}.",
             param="subscription_data[trial_period_days]",
         )
-    if end is not None and end < work.now + TRIAL_END_MIN_S:
+    if end is not None and end < session["created"] + TRIAL_END_MIN_S:
         raise invalid(
             "The `trial_end` date has to be at least 2 days in the future.", param="subscription_data[trial_end]"
         )
