@@ -4,9 +4,11 @@ import json
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
 from paywright.cli.events import group
+from paywright.healing.tables import reconciliations
 from paywright.webhooks.tables import stripe_events
 from tests.webhooks.deliveries import event
 from tests.webhooks.mill import Mill
@@ -103,5 +105,8 @@ def test_the_endpoint_is_made_and_rolled(mill: Mill, paywright: Any) -> None:
     first = answer(paywright("endpoint", "--url", "http://127.0.0.1:1", "--json"))
     assert first["url"] == "http://127.0.0.1:1/webhooks/stripe/test"
     second = paywright("endpoint", "--url", "http://127.0.0.1:1")
-    assert f"Replaced: {first['id']}." in second.output
+    assert f"Replaced: {first['id']};" in second.output
+    with mill.app.database.read() as connection:
+        [asked] = connection.execute(sa.select(reconciliations.c.asked_by, reconciliations.c.status)).all()
+    assert tuple(asked) == ("cli", "requested")
     assert len(mill.account.every("/v1/webhook_endpoints")) == 1

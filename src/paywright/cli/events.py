@@ -101,11 +101,15 @@ def replay_events(
 @shared
 def make_endpoint(url: str | None, environment: str | None, as_json: bool) -> None:
     """Make the webhook endpoint at Stripe and keep its secret; older ones of this environment go. Run it again to roll the secret."""
+    from paywright.healing import reconcile
+    from paywright.healing.model import Wish
     from paywright.webhooks.endpoint import set_up
 
     with opened(environment) as (app, selected):
         made = must(set_up(app, selected, public_url=url), as_json=as_json)
-    deleted = f" Replaced: {', '.join(made.deleted)}." if made.deleted else ""
+        if made.deleted:  # Stripe no longer tries what it owed them.
+            must(reconcile.ask(app, selected, Wish(depth="light", events=True), asked_by="cli"), as_json=as_json)
+    deleted = f" Replaced: {', '.join(made.deleted)}; the worker looks for what they missed." if made.deleted else ""
     show(msgspec.to_builtins(made), f"{made.id} delivers to {made.url}.{deleted}", as_json=as_json)
 
 
