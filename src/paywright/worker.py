@@ -40,6 +40,7 @@ from paywright.outbox.actions import lock_customers
 from paywright.ownership import actions as ownership
 from paywright.ownership import migrations
 from paywright.ownership.queries import customers_with_due_ends
+from paywright.ownership.turning import customers_turning, tell_turns
 from paywright.pages.links import account_link
 from paywright.payments import refunding
 from paywright.payments.actions import refund_in_full
@@ -180,17 +181,19 @@ def recover_refunds(app: App, environment: Environment) -> int:
 
 
 def settle_customers(app: App, environment: Environment) -> int:
-    """Known ends, repeats and expiries that are due: reads are right without it, this makes the events come on time."""
+    """Known ends, turns of the calendar, repeats and expiries that are due: reads are right without it, this makes the events come on time."""
     now = app.now(environment.id)
     with app.database.read() as connection:
         ending = customers_with_due_ends(connection, environment.id, now)
         due = customers_due(connection, environment.id, now, limit=100)
-    for customer in sorted({*ending, *due}):
+        turning = customers_turning(connection, environment.id, now)
+    for customer in sorted({*ending, *due, *turning}):
         with app.work(environment.id) as work:
             lock_customers(work, [customer])
             ownership.settle(work, environment, customer)
+            tell_turns(work, environment, customer)
             ledger.settle(work, customer)
-    return len({*ending, *due})
+    return len({*ending, *due, *turning})
 
 
 def warn_of_expiries(app: App, environment: Environment) -> int:
@@ -252,6 +255,7 @@ def waiting(app: App, environment: Environment) -> dict[str, int]:
             "reconciliations": int(under_way(connection, environment.id) is not None),
             "letters": letters.count_untried(connection, environment.id),
             "ends": len(customers_with_due_ends(connection, environment.id, now)),
+            "turns": len(customers_turning(connection, environment.id, now)),
             "refunds": len(unanswered_refunds(connection, environment.id, attempted_before=wall_ms() + 1)),
             "balances": len(customers_due(connection, environment.id, now, limit=100)),
         }
@@ -324,7 +328,9 @@ class Worker:
             for job in self._jobs:
                 is_due = job.name not in CONDITIONS or job.name in found.get(environment.id, ())
                 for place in range(job.at_once if is_due else 0):
-                    self._start_if_rested((environment.id, job.name, place), job, environment, environment.id in changed)
+                    self._start_if_rested(
+                        (environment.id, job.name, place), job, environment, environment.id in changed
+                    )
 
     def _start_if_rested(self, key: Place, job: Job, environment: Environment, is_news: bool) -> None:
         is_news = is_news and job.wakes
@@ -341,7 +347,9 @@ class Worker:
         try:
             done = 0
             with background():
-                while not self._stopping.is_set() and ((more := job.run(self._app, environment)) or key in self._missed):
+                while not self._stopping.is_set() and (
+                    (more := job.run(self._app, environment)) or key in self._missed
+                ):
                     self._missed.discard(key)
                     done += more
         except OUTAGES as error:

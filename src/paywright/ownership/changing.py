@@ -157,16 +157,18 @@ def _take_place(
 
 def _write_terms(work: Work, environment: Environment, owned: OwnedProduct, after: OwnedProduct) -> OwnedProduct:
     assert after.subscription is not None
+    subscription = after.subscription
     rewrite(
         work,
         owned,
         version_id=after.version_id,
         price_id=after.price_id,
         quantity=after.quantity,
-        interval=after.subscription.interval,
-        anchor=after.subscription.anchor,
+        interval=subscription.interval,
+        anchor=subscription.anchor,
+        turns_at=None if subscription.is_stripe_backed else subscription.period_end(work.now),
         items_anchor=after.items_anchor,
-        cancel_at_period_end=int(after.subscription.cancel_at_period_end),
+        cancel_at_period_end=int(subscription.cancel_at_period_end),
     )
     _tell_switched(work, environment, owned, after)
     return after

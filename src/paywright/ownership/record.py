@@ -44,6 +44,7 @@ def insert(work: Work, owned: OwnedProduct) -> None:
             "anchor": subscription.anchor,
             "interval": subscription.interval,
             "current_period_end": subscription.current_period_end,
+            "turns_at": None if subscription.is_stripe_backed else subscription.period_end(owned.granted_at),
             "cancel_at_period_end": int(subscription.cancel_at_period_end),
         }
         if subscription is not None

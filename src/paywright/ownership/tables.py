@@ -43,6 +43,7 @@ owned_products = Table(
     Column("anchor", Instant),
     Column("interval", Ident),
     Column("current_period_end", Instant),
+    Column("turns_at", Instant, comment="without Stripe: the next turn of the calendar nobody was told of"),
     Column("cancel_at_period_end", Flag, nullable=False, server_default="0"),
     Column("change_at", Instant, comment="a switch to come, at the end of the period"),
     Column("change_product_id", Ident),
@@ -67,7 +68,7 @@ owned_products = Table(
             postgresql_where=text(f"ended_at IS NULL AND {column} IS NOT NULL"),
             sqlite_where=text(f"ended_at IS NULL AND {column} IS NOT NULL"),
         )
-        for column in ("ends_at", "change_at", "access_until")
+        for column in ("ends_at", "change_at", "access_until", "turns_at")
     ),
 )
 

@@ -38,6 +38,7 @@ def _settling(clocks: Clocks) -> Condition:
     owned = owned_products.c
     ending = sa.or_(
         owned.ends_at <= clocks.now,
+        owned.turns_at <= clocks.now,
         (owned.change_at <= clocks.now) & (owned.stripe_backed == 0),
         (owned.access_until <= clocks.now) & (owned.access == 1),
     )

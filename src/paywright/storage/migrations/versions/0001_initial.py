@@ -1041,6 +1041,12 @@ def upgrade() -> None:
         sa.Column("anchor", sa.BigInteger(), nullable=True),
         sa.Column("interval", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
         sa.Column("current_period_end", sa.BigInteger(), nullable=True),
+        sa.Column(
+            "turns_at",
+            sa.BigInteger(),
+            nullable=True,
+            comment="without Stripe: the next turn of the calendar nobody was told of",
+        ),
         sa.Column("cancel_at_period_end", sa.Integer(), server_default="0", nullable=False),
         sa.Column("change_at", sa.BigInteger(), nullable=True, comment="a switch to come, at the end of the period"),
         sa.Column("change_product_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
@@ -1087,6 +1093,13 @@ def upgrade() -> None:
             "ix_owned_products_product_id", ["environment_id", "product_id", "customer", "id"], unique=False
         )
         batch_op.create_index("ix_owned_products_subscription_id", ["environment_id", "subscription_id"], unique=False)
+        batch_op.create_index(
+            "ix_owned_products_turns_at",
+            ["environment_id", "turns_at"],
+            unique=False,
+            postgresql_where=sa.text("ended_at IS NULL AND turns_at IS NOT NULL"),
+            sqlite_where=sa.text("ended_at IS NULL AND turns_at IS NOT NULL"),
+        )
         batch_op.create_index(
             "uq_owned_products_line", ["environment_id", "checkout_session_id", "line_index"], unique=True
         )
