@@ -1,5 +1,6 @@
 """rules.md 1.3: owners are migrated explicitly. Included items move, prices do not; what was granted stays."""
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -343,3 +344,25 @@ def test_many_owners_go_in_bounded_works_and_another_process_goes_on(shop: Shop)
     assert (told, done.status, done.unchanged) == ([2 * OWNERS_AT_ONCE, many], "completed", 0)
     assert migrations.advance_running(shop.app, shop.environment) == 0
     assert [shop.units(Customer("user", f"u_{number:03}"), "exports") for number in range(many)] == [1] * many
+
+
+def test_several_processes_at_once_migrate_each_owner_once(shop: Shop) -> None:
+    many = OWNERS_AT_ONCE + 10
+    for number in range(many):
+        shop.grant(Customer("user", f"u_{number:03}"), "pro")
+    shop.apply(catalog({"exports": {"quantity": 1}}))
+    running = started(shop)
+    done: list[Migration] = []
+    threads = [
+        threading.Thread(
+            target=lambda: done.append(migrations.finish(shop.app, shop.environment, running.id, tell=lambda _: None))
+        )
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {(each.status, each.migrated, each.unchanged) for each in done} == {("completed", many, 0)}
+    assert [shop.units(Customer("user", f"u_{number:03}"), "exports") for number in range(many)] == [1] * many
+    assert list(verify(shop.app, "test")) == []
