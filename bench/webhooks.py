@@ -168,8 +168,11 @@ class Caller(asyncio.Protocol):
         head, separator, body = self._seen.partition(b"\r\n\r\n")
         if not separator:
             return
-        place = head.lower().find(b"content-length: ")
-        if place >= 0 and len(body) < int(head[place + 16 : place + 24].split(b"\r", 1)[0]):
+        fields = head.lower()
+        place = fields.find(b"content-length: ")
+        if place >= 0 and len(body) < int(fields[place + 16 : place + 24].split(b"\r", 1)[0]):
+            return
+        if b"transfer-encoding: chunked" in fields and not body.endswith(b"0\r\n\r\n"):
             return
         if b" 200 " in self._seen[:20]:
             self._found.accepted += 1

@@ -7,6 +7,7 @@ dj-stripe's webhook endpoint, under gunicorn with eight threads.
 acknowledged and that is all. `process`: as it comes.
 """
 
+import logging
 import os
 import sys
 
@@ -75,7 +76,11 @@ def main() -> None:
     if os.environ.get("SERVER_SOFTWARE"):
         return
     call_command("migrate", verbosity=0)
-    from djstripe.models import WebhookEndpoint
+    from djstripe.models import Customer, WebhookEndpoint
+
+    # What it asks beside the object itself and the sandbox does not have: card sources of old, and a product's features.
+    Customer.expand_fields = []
+    logging.disable(logging.CRITICAL)
 
     WebhookEndpoint.objects.get_or_create(
         djstripe_uuid=UUID,

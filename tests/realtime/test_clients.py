@@ -79,7 +79,7 @@ def test_a_loop_over_updates_ends_when_the_engine_is_closed(database_url: str) -
     follower.start()
     until(lambda: pay.app.resource(Dispatcher).open_streams, "the stream to be open")
     pay.close()
-    follower.join(10)
+    follower.join(60)
     assert not follower.is_alive()
     assert told in ([], ["snapshot"])
 

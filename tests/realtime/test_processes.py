@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -142,3 +143,15 @@ def test_an_app_serves_its_streams_again_after_a_server_stopped(house: House) ->
         with Listener(url, house.secret_key) as told:
             assert told.next().event == "snapshot"
             assert house.app.resource(Dispatcher).open_streams == 1
+
+
+def test_names_reach_the_database_as_they_are(house: House) -> None:
+    """Quotes, backslashes and commas in a customer's id: in the watch list, the changes and the credentials."""
+    name = 'o"brien\\,{x}","y'
+    path = f"/v1/customers/user/{quote(name, safe='')}"
+    with Listener(f"{house.url}{path}/stream", house.token(Customer("user", name))) as told:
+        assert told.next().id == 0
+        house.post(f"{path}/items/credits/increase", {"quantity": 1})
+        assert told.next().body["state"]["customer"]["id"] == name
+        house.post("/v1/customer-tokens/revoke", {"customer": {"type": "user", "id": name}})
+        assert told.ended() == []
