@@ -4,6 +4,7 @@ Test cards and bank accounts: a number or `pm_card_…` → what happens. The ta
 Only the row's name is kept with a payment method. The number itself is never stored.
 """
 
+import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -186,6 +187,16 @@ def passes_luhn(number: str) -> bool:
     digits = [int(digit) for digit in reversed(number)]
     doubled = [sum(divmod(2 * digit, 10)) for digit in digits[1::2]]
     return (sum(digits[::2]) + sum(doubled)) % 10 == 0
+
+
+NUMBER = re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){11,18}(?![0-9])")
+
+
+def without_numbers(text: str) -> str:
+    """The text with an ellipsis wherever a card's or a test account's number stands in it, whatever field it was put in."""
+    for number in DEBIT_BY_NUMBER:
+        text = text.replace(number, "…")
+    return NUMBER.sub(lambda found: "…" if passes_luhn(re.sub("[ -]", "", found[0])) else found[0], text)
 
 
 def needs_authentication(card: Card, *, off_session: bool, was_set_up: bool) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from . import idempotency, routing
 from .access import Caller, caller_of, check_publishable
 from .account import Account
+from .cards import without_numbers
 from .engine import Engine
 from .errors import ApiError, Json
 from .params import API_VERSION, decode, decode_fields
@@ -209,6 +210,8 @@ def record(call: Call, found: WebAnswer) -> None:
 
 
 def without_card_numbers(tree: Any) -> Any:
+    if isinstance(tree, str):
+        return without_numbers(tree)
     if not isinstance(tree, dict):
         return tree
     return {
