@@ -142,7 +142,6 @@ IGNORED: dict[str, tuple[str, dict[str, Any], str]] = {
     "unknown type": ("issuing_card.created", {}, "unknown_type"),
     "type of the future": ("checkout.session.teleported", {}, "unknown_type"),
     "known and nothing to us": ("product.updated", {}, "not_asked"),
-    "noun of a later version": ("payout.paid", {}, "not_asked"),
     "about no object": ("subscription_schedule.created", {"data": {"object": {"subscription": None}}}, "not_ours"),
 }
 
