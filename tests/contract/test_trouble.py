@@ -133,3 +133,33 @@ def test_the_sdk_retries_a_429_only_when_told(shop: Shop) -> None:
     stubborn = shop.client_with(shop.secret_key, max_network_retries=2)
     with pytest.raises(stripe.RateLimitError):
         stubborn.v1.customers.create()
+
+
+def test_a_disabled_endpoint_is_left_in_peace_and_an_enabled_one_is_not(v1: Any, shop: Shop) -> None:
+    with Listener() as listener:
+        made = v1.webhook_endpoints.create({"url": listener.url, "enabled_events": ["*"]})
+        v1.webhook_endpoints.update(made.id, {"disabled": True})
+        v1.customers.create()
+        shop.control("PUT", "webhook-chaos", {"hold": True})
+        v1.webhook_endpoints.update(made.id, {"disabled": False})
+        v1.products.create({"name": "held when it was disabled again"})
+        v1.webhook_endpoints.update(made.id, {"disabled": True})
+        shop.control("PUT", "webhook-chaos", {})
+        settle(shop)
+        assert listener.received == []
+        v1.webhook_endpoints.update(made.id, {"disabled": False})
+        v1.coupons.create({"percent_off": 5, "duration": "once"})
+        settle(shop)
+        assert listener.types() == ["coupon.created"]
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 400, 404, 410, 500])
+def test_whatever_is_not_2xx_is_a_failure_and_is_kept(v1: Any, shop: Shop, status: int) -> None:
+    with Listener([status]) as listener:
+        v1.webhook_endpoints.create({"url": listener.url, "enabled_events": ["*"]})
+        v1.customers.create()
+        settle(shop)
+        (sent,) = shop.control("GET", "deliveries")["data"]
+        assert [(attempt["status"], attempt["ok"]) for attempt in sent["attempts"]] == [(status, False), (200, True)]
+        assert sent["state"] == "delivered"
+        assert all(attempt["duration_ms"] >= 0 for attempt in sent["attempts"])
