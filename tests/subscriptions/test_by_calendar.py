@@ -379,38 +379,3 @@ def test_the_free_plan_stays_away_through_a_switch_to_come(shop: Shop) -> None:
         live = shop.owned(USER)
         seen = defaults.owned_by_default(connection, "test", USER, live, shop.instant)
     assert [each.product_id for each in seen] == ["basic"]
-
-
-def renewals(shop: Shop) -> list[tuple[str, str]]:
-    with shop.app.database.read() as connection:
-        found = sa.select(events.c.data).where(events.c.type == "subscription.renewed").order_by(events.c.sequence)
-        periods = [msgspec.json.decode(each)["period"] for each in connection.execute(found).scalars()]
-    return [(period["start"][:10], period["end"][:10]) for period in periods]
-
-
-def test_the_turn_of_the_calendar_is_told_once_as_a_renewal(shop: Shop) -> None:
-    shop.at("2026-01-31T00:00:00Z")
-    done(shop.grant(USER, "twin"))
-    shop.at("2027-01-30T23:59:59Z")
-    assert (settle_customers(shop.app, shop.environment), renewals(shop)) == (0, [])
-    shop.at("2028-02-01T00:00:00Z")
-    for _ in range(2):
-        settle_customers(shop.app, shop.environment)
-    assert renewals(shop) == [("2027-01-31", "2028-01-31"), ("2028-01-31", "2029-01-31")]
-    done(changes.cancel(shop.app, shop.environment, USER, "twin", at="period_end"))
-    shop.at("2029-07-01T00:00:00Z")
-    settle_customers(shop.app, shop.environment)
-    assert (len(renewals(shop)), owned_now(shop)) == (2, [])
-
-
-def test_after_a_switch_the_new_products_turns_are_told(shop: Shop) -> None:
-    shop.at("2026-01-01T00:00:00Z")
-    done(shop.grant(USER, "pro"))
-    done(switched(shop, "pro", "basic"))
-    shop.at("2026-03-15T00:00:00Z")
-    settle_customers(shop.app, shop.environment)
-    assert renewals(shop) == [("2026-03-01", "2026-04-01")]  # On 1 February it was switched, and that is what was told.
-    done(switched(shop, "basic", "pro", price_id="yearly"))
-    shop.at("2027-03-16T00:00:00Z")
-    settle_customers(shop.app, shop.environment)
-    assert renewals(shop)[1:] == [("2027-03-15", "2028-03-15")]

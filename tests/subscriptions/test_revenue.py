@@ -33,7 +33,13 @@ def paid(books: Till, number: int, at: int, amount: int, currency: str = "usd", 
     name = f"pi_{number}"
     keys = {**objects.OURS, "paywright_checkout_session": f"chk_{number}"}
     found = intent(
-        id=name, amount=amount, amount_received=amount, currency=currency, latest_charge=settled, created=at, metadata=keys
+        id=name,
+        amount=amount,
+        amount_received=amount,
+        currency=currency,
+        latest_charge=settled,
+        created=at,
+        metadata=keys,
     )
     books.hear(found, f"payment_intent {name}", **lists)
 

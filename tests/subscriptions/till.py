@@ -35,9 +35,7 @@ class StripeShop(Shop):
         self.environment = connected
         self.control("clock/freeze", {"at": instant(START) // 1000})
 
-    def control(
-        self, path: str, body: dict[str, Any], key: str | None = None, method: str = "POST"
-    ) -> dict[str, Any]:
+    def control(self, path: str, body: dict[str, Any], key: str | None = None, method: str = "POST") -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {key or self.key}"}
         answer = self._http.request(method, f"/_sandbox/{path}", json=body, headers=headers)
         assert answer.status_code == 200, answer.text
