@@ -53,7 +53,7 @@ async def decrease(is_hot: bool) -> None:
     try:
         entry_id = f"ent_{time.time_ns():016x}{os.urandom(5).hex()}"
         left = await connection.fetchval(
-            STATEMENT, name, os.urandom(32), os.urandom(32), entry_id, time.time_ns() // 1_000_000
+            STATEMENT, name, os.urandom(16), os.urandom(32), entry_id, time.time_ns() // 1_000_000
         )
         assert left is not None
     finally:

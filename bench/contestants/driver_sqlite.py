@@ -26,7 +26,7 @@ def decrease(is_hot: bool) -> None:
         execute(
             "INSERT INTO idempotency_keys (environment_id, caller, key_hash, fingerprint, subject_id, status, created_at) "
             "VALUES ('test', 'secret', ?, ?, ?, 200, ?)",
-            (os.urandom(32), os.urandom(32), entry_id, now),
+            (os.urandom(16), os.urandom(32), entry_id, now),
         )
         version, sequence = execute(
             "UPDATE customers SET version = version + 1, next_sequence = next_sequence + 2 WHERE environment_id = 'test' AND customer = ? "

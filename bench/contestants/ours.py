@@ -22,7 +22,9 @@ def key() -> IdempotencyKey:
 
 
 async def decrease(is_hot: bool) -> None:
-    answer = await hot.decrease_async(APP, "test", EVERYBODY[customer(is_hot)], "credits", 1, idempotency=key())
+    answer = await hot.do_async(
+        APP, "test", hot.decrease_call(EVERYBODY[customer(is_hot)], "credits", 1, idempotency=key())
+    )
     assert isinstance(answer.result, ItemState), answer
 
 

@@ -21,7 +21,7 @@ from paywright.catalog.actions import apply
 from paywright.engine.app import App
 from paywright.kernel.model import Customer
 from paywright.kernel.settings import Settings
-from paywright.ledger.hot import increase, increase_async
+from paywright.ledger.hot import do_async, increase, increase_call
 
 SECRET = "a secret of this measurement only"
 EVERYBODY = """
@@ -86,7 +86,7 @@ async def evenly(app: App, customers: int, rate: float, seconds: float) -> list[
     committed: list[tuple[str, int, float]] = []
 
     async def one(number: int) -> None:
-        answer = await increase_async(app, "test", Customer("user", f"u_{number % customers}"), "credits", 1)
+        answer = await do_async(app, "test", increase_call(Customer("user", f"u_{number % customers}"), "credits", 1))
         committed.append((f"u_{number % customers}", answer.result.version, time.monotonic()))  # type: ignore[union-attr]
 
     started, under_way = time.monotonic(), set[asyncio.Task[None]]()

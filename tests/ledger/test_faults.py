@@ -50,9 +50,9 @@ def test_the_same_for_coroutines(severed: tuple[Ledger, Wire]) -> None:
     give(ledger, 10)
 
     async def run() -> list[Any]:
-        await hot.decrease_async(ledger.app, ENVIRONMENT, U1, ITEM, 1)
+        await hot.do_async(ledger.app, ENVIRONMENT, hot.decrease_call(U1, ITEM, 1))
         wire.cut_after(b"paywright_batch")
-        calls = [hot.decrease_async(ledger.app, ENVIRONMENT, U1, ITEM, 2) for _ in range(5)]
+        calls = [hot.do_async(ledger.app, ENVIRONMENT, hot.decrease_call(U1, ITEM, 2)) for _ in range(5)]
         answers = await asyncio.gather(*calls)
         wire.cut_after(b"paywright_read")
         state = await hot.read_item_async(ledger.app, ENVIRONMENT, U1, ITEM)
@@ -97,10 +97,10 @@ def test_a_poisoned_call_harms_nobody_else(ledger: Ledger, poison: str) -> None:
 
     async def run() -> list[Any]:
         calls = [
-            hot.decrease_async(ledger.app, ENVIRONMENT, U1, ITEM, 1),
-            hot.decrease_async(ledger.app, ENVIRONMENT, U1, ITEM, 1, note=poison),
-            hot.decrease_async(ledger.app, ENVIRONMENT, U1, ITEM, 1),
-            hot.decrease_async(ledger.app, ENVIRONMENT, U2, ITEM, 1),
+            hot.do_async(ledger.app, ENVIRONMENT, hot.decrease_call(U1, ITEM, 1)),
+            hot.do_async(ledger.app, ENVIRONMENT, hot.decrease_call(U1, ITEM, 1, note=poison)),
+            hot.do_async(ledger.app, ENVIRONMENT, hot.decrease_call(U1, ITEM, 1)),
+            hot.do_async(ledger.app, ENVIRONMENT, hot.decrease_call(U2, ITEM, 1)),
         ]
         return await asyncio.gather(*calls, return_exceptions=True)
 
@@ -141,7 +141,7 @@ from paywright.ledger import hot
 from paywright.ledger.model import ItemState
 
 async def race(app, number):
-    calls = [hot.decrease_async(app, "test", Customer("user", "u_1"), "credits", 1) for _ in range(number)]
+    calls = [hot.do_async(app, "test", hot.decrease_call(Customer("user", "u_1"), "credits", 1)) for _ in range(number)]
     return sum(isinstance(answer.result, ItemState) for answer in await asyncio.gather(*calls))
 
 app = App(Settings(database_url=sys.argv[1]), wall=lambda: 1_000_000)

@@ -22,7 +22,7 @@ def together(*coroutines: Coroutine[Any, Any, Any]) -> list[Any]:
 
 
 def spend_async(ledger: Ledger, quantity: int, customer: Customer = U1, **options: Any) -> Coroutine[Any, Any, Answer]:
-    return hot.decrease_async(ledger.app, ENVIRONMENT, customer, ITEM, quantity, **options)
+    return hot.do_async(ledger.app, ENVIRONMENT, hot.decrease_call(customer, ITEM, quantity, **options))
 
 
 def read_async(ledger: Ledger, customer: Customer = U1) -> Coroutine[Any, Any, ItemState]:
@@ -34,8 +34,8 @@ def test_one_after_the_other(ledger: Ledger) -> None:
 
     async def story() -> list[Any]:
         return [
-            await hot.increase_async(ledger.app, ENVIRONMENT, U1, ITEM, 10),
-            await hot.increase_async(ledger.app, ENVIRONMENT, U1, ITEM, 5, expires_at=now + 60),
+            await hot.do_async(ledger.app, ENVIRONMENT, hot.increase_call(U1, ITEM, 10)),
+            await hot.do_async(ledger.app, ENVIRONMENT, hot.increase_call(U1, ITEM, 5, expires_at=now + 60)),
             await spend_async(ledger, 3, note="a call", actor="app"),
             await spend_async(ledger, 13),
             await read_async(ledger),
@@ -72,7 +72,7 @@ def test_twins_in_one_batch_spend_once(ledger: Ledger) -> None:
 def test_new_customers_in_one_batch(ledger: Ledger) -> None:
     customers = [Customer("user", f'strange "{number}\\, {{}} é') for number in range(20)]
     answers = together(
-        *(hot.increase_async(ledger.app, ENVIRONMENT, customer, ITEM, 2) for customer in customers),
+        *(hot.do_async(ledger.app, ENVIRONMENT, hot.increase_call(customer, ITEM, 2)) for customer in customers),
         *(spend_async(ledger, 1, customer, allow_negative=True) for customer in customers),
         *(spend_async(ledger, 1, customer, allow_negative=True) for customer in customers),
     )

@@ -126,42 +126,6 @@ async def do_async(app: App, environment_id: str, call: Call) -> Answer:
     return await loop.run_in_executor(group.threads, run_alone, app, environment_id, call)
 
 
-async def decrease_async(
-    app: App,
-    environment_id: str,
-    customer: Customer,
-    item_id: str,
-    quantity: int,
-    *,
-    allow_negative: bool = False,
-    idempotency: IdempotencyKey | None = None,
-    note: str | None = None,
-    actor: str | None = None,
-) -> Answer:
-    call = decrease_call(
-        customer, item_id, quantity, allow_negative=allow_negative, idempotency=idempotency, note=note, actor=actor
-    )
-    return await do_async(app, environment_id, call)
-
-
-async def increase_async(
-    app: App,
-    environment_id: str,
-    customer: Customer,
-    item_id: str,
-    quantity: int,
-    *,
-    expires_at: int | None = None,
-    idempotency: IdempotencyKey | None = None,
-    note: str | None = None,
-    actor: str | None = None,
-) -> Answer:
-    call = increase_call(
-        customer, item_id, quantity, expires_at=expires_at, idempotency=idempotency, note=note, actor=actor
-    )
-    return await do_async(app, environment_id, call)
-
-
 async def read_item_async(app: App, environment_id: str, customer: Customer, item_id: str) -> ItemState:
     """`read_item`, gathered with the other reads of this moment."""
     group = app.resource(Groups).of_this_loop()

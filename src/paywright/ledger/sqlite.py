@@ -281,9 +281,9 @@ class BatchConnection:
         self._database = database
         self.connection = sqlite3.connect(database.url.database, check_same_thread=False, cached_statements=128)
         prepare_sqlite(self.connection)
-        # A batch touches more pages than the usual thousand: moving them into the database after each would write everything twice.
-        self.connection.execute("PRAGMA wal_autocheckpoint=8000")
-        self.connection.execute("PRAGMA cache_size=-32000")
+        # A batch touches a page or two per call: moving them into the database after the usual thousand would write everything twice.
+        self.connection.execute("PRAGMA wal_autocheckpoint=20000")
+        self.connection.execute("PRAGMA cache_size=-64000")
         if busy_timeout_ms is not None:
             self.connection.execute(f"PRAGMA busy_timeout={busy_timeout_ms}")
 

@@ -9,7 +9,7 @@ idempotency_keys = Table(
     metadata,
     environment_column(),
     Column("caller", Ident, primary_key=True, comment="who may meet this key again: all secret keys are one caller"),
-    Column("key_hash", LargeBinary(32), primary_key=True),
+    Column("key_hash", LargeBinary(16), primary_key=True),
     Column("fingerprint", LargeBinary(32), nullable=False, comment="SHA-256 of method, path and normalised body"),
     Column("subject_id", Ident, comment="the row a first phase made, which a repeat continues"),
     Column("status", Integer, comment="null while the first request runs"),

@@ -655,7 +655,7 @@ def upgrade() -> None:
             nullable=False,
             comment="who may meet this key again: all secret keys are one caller",
         ),
-        sa.Column("key_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("key_hash", sa.LargeBinary(length=16), nullable=False),
         sa.Column(
             "fingerprint",
             sa.LargeBinary(length=32),
