@@ -1,9 +1,9 @@
 """
 `python -m bench [section …]`: measures and prints tables, keeps the numbers in `.artifacts/bench/results.json`, and draws the plot of the docs.
 
-Sections: `ledger`, `processes`, `history`, `http`, `sandbox`; all of them by default. `--rounds` and `--seconds` say how long each contest lasts;
-with the defaults everything takes about half an hour. At the end stands what was wanted beside what was reached; `python -m bench targets` says that
-alone, of the last results.
+Sections: `ledger`, `processes`, `history`, `http`, `sandbox`, `reconcile`, `streams`, `webhooks`, `visible`; all of them by default. `--rounds`
+and `--seconds` say how long each contest lasts; with the defaults everything takes about half an hour. At the end stands what was wanted beside
+what was reached; `python -m bench targets` says that alone, of the last results.
 """
 
 import argparse
@@ -12,7 +12,18 @@ from typing import Any
 
 import msgspec
 
-from bench import ledger, ledger_history, ledger_http, ledger_processes, sandbox, streams, targets, visible, webhooks
+from bench import (
+    ledger,
+    ledger_history,
+    ledger_http,
+    ledger_processes,
+    reconcile,
+    sandbox,
+    streams,
+    targets,
+    visible,
+    webhooks,
+)
 from bench.field import ARTIFACTS
 from bench.plot import draw
 
@@ -22,6 +33,7 @@ SECTIONS: dict[str, Callable[..., list[Any]]] = {
     "history": ledger_history.run,
     "http": ledger_http.run,
     "sandbox": sandbox.run,
+    "reconcile": reconcile.run,
     "streams": streams.run,
     "webhooks": webhooks.run,
     "visible": visible.run,

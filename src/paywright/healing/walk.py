@@ -6,7 +6,7 @@ Stripe's lists cannot tell, because it is gone there, is found by counting what 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -22,7 +22,7 @@ from paywright.healing.compare import differs, look
 from paywright.healing.mirror import said
 from paywright.healing.model import Line, Place
 from paywright.healing.reports import Held
-from paywright.healing.watched import kept_against, rows_about
+from paywright.healing.watched import Rows, kept_against, rows_by_id
 from paywright.invoices.actions import EXPAND as INVOICE_EXPAND
 from paywright.invoices.tables import invoices
 from paywright.payments.tables import disputes, payments, refunds
@@ -135,15 +135,12 @@ def listed(step: str) -> Step:
         asked = {**wanted.asked, "expand": [f"data.{each}" for each in wanted.expand]}
         page = _page(run, place, wanted.path, asked, run.made_since if wanted.by_age else None)
         run.counts[step] += len(page["data"])
-        tally = place.tally
-        for found in page["data"]:
-            root = Root(wanted.noun, found["id"])
-            tally += _is_held(run, root)
-            if _is_worth_a_look(run, root, found):
-                run.look(root.noun, root.id)
+        tally = place.tally + _held_of_old(run, step, page["data"])
+        for found in _worth_a_look(run, wanted.noun, page["data"]):
+            run.look(wanted.noun, found["id"])
         if page["has_more"] and page["data"]:
             return msgspec.structs.replace(place, after=page["data"][-1]["id"], tally=tally)
-        return _those_that_are_gone(run, step, tally) or None
+        return _those_that_are_gone(run, step, tally)
 
     return one_page
 
@@ -157,46 +154,55 @@ def _page(run: Run, place: Place, path: str, asked: dict[str, Any], since: int |
     return run.gateway.get(path, asked)
 
 
-def _is_worth_a_look(run: Run, root: Root, found: dict[str, Any]) -> bool:
-    if any(found.get(name, {}).get("has_more") for name in ("items", "lines") if isinstance(found.get(name), dict)):
-        return True  # The list shows only the first of them.
-    if run.held.wish.depth == "full" or root.noun != "subscription":
-        return differs(run.app, run.environment, root, found)
-    fetched = Fetched(str(root), 0, found)
-    with run.app.database.read() as connection:
-        rows = rows_about(connection, run.environment.id, fetched)
-    if ("subscription", root.id) in rows:
-        return bool(kept_against(said(fetched), rows))
-    return differs(run.app, run.environment, root, found)
+def _worth_a_look(run: Run, noun: Noun, page: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """In a light comparison a subscription that reads as its row does is passed over; all rows of a page are read at once."""
+    rows: Rows = {}
+    if run.held.wish.depth == "light" and noun == "subscription":
+        with run.app.database.read() as connection:
+            rows = rows_by_id(connection, run.environment.id, noun, [found["id"] for found in page])
+    for found in page:
+        root = Root(noun, found["id"])
+        parts = (found.get(name) for name in ("items", "lines"))
+        if any(isinstance(part, dict) and part.get("has_more") for part in parts):
+            yield found  # The list shows only the first of them.
+        elif (noun, root.id) in rows:
+            if kept_against(said(Fetched(str(root), 0, found)), rows):
+                yield found
+        elif differs(run.app, run.environment, root, found):
+            yield found
 
 
 HELD = {
-    "customers": (stripe_customers, stripe_customers.c.stripe_customer_id),
-    "subscriptions": (subscription_rows, subscription_rows.c.id),
+    "customers": (stripe_customers, stripe_customers.c.stripe_customer_id, stripe_customers.c.created_at),
+    "subscriptions": (subscription_rows, subscription_rows.c.id, subscription_rows.c.started_at),
 }
-"""What Stripe lists in full: fewer of ours there than here means that some are gone."""
+"""What Stripe lists in full: fewer of ours there than here means that some are gone. With the age, because some are made meanwhile."""
 
 
-def _is_held(run: Run, root: Root) -> bool:
-    table_and_id = {"customer": HELD["customers"], "subscription": HELD["subscriptions"]}.get(root.noun)
-    if table_and_id is None:
-        return False
-    table, known_by = table_and_id
-    return bool(run.read(sa.select(known_by).where(table.c.environment_id == run.environment.id, known_by == root.id)))
+def _held_of_old(run: Run, step: str, page: list[dict[str, Any]]) -> int:
+    """How many of these we hold since before this comparison began."""
+    if step not in HELD:
+        return 0
+    table, known_by, made_at = HELD[step]
+    ids = [found["id"] for found in page]
+    counted = sa.select(sa.func.count()).select_from(table)
+    here = (table.c.environment_id == run.environment.id) & (made_at <= run.held.began_at)
+    [(held,)] = run.read(counted.where(here, known_by.in_(ids)))
+    return int(held)
 
 
 def _those_that_are_gone(run: Run, step: str, tally: int) -> Place | None:
     """Every one we hold is asked for by itself, if Stripe's whole list did not have as many of them."""
     if step not in HELD or (LISTS[step].by_age and run.made_since is not None):
         return None
-    table, known_by = HELD[step]
-    counted = sa.select(sa.func.count()).where(table.c.environment_id == run.environment.id, known_by.is_not(None))
-    [(ours,)] = run.read(counted.select_from(table))
+    table, known_by, made_at = HELD[step]
+    here = (table.c.environment_id == run.environment.id) & (made_at <= run.held.began_at)
+    [(ours,)] = run.read(sa.select(sa.func.count()).select_from(table).where(here, known_by.is_not(None)))
     return Place(f"gone {step}") if ours > tally else None
 
 
 def gone(step: str) -> Step:
-    table, known_by = HELD[step]
+    table, known_by, _ = HELD[step]
 
     def one_page(run: Run, place: Place) -> Place | None:
         held = sa.select(known_by).where(table.c.environment_id == run.environment.id, known_by > (place.after or ""))
