@@ -132,7 +132,7 @@ def test_the_stream_works_mounted_in_a_fastapi_app(house: House) -> None:
     with (
         Listening(shop) as server,
         Listener(f"{server.url}/paywright/v1/customers/user/u_1/stream", house.secret_key) as told,
-    ):  # type: ignore[arg-type]
+    ):
         assert told.next().event == "snapshot"
         pay.user("u_1").get_item("credits").increase_quantity(5)
         assert told.next().id == 1

@@ -48,7 +48,7 @@ def test_a_commit_of_another_process_is_told_at_once(house: House, elsewhere: Ap
     with stream(house) as told:
         told.next()
         until(lambda: listeners(house), "the process to listen")
-        house.app.listeners.append(lambda where, whom: heard.append((where, whom and sorted(whom))))
+        house.app.listeners.append(lambda where, whom: heard.append((where, None if whom is None else sorted(whom))))
         increase(elsewhere, "test", USER, "credits", 5)
         assert told.next().body["state"]["items"][0]["quantity"] == 5
         until(lambda: ("test", ["user:u_1"]) in heard, "the signal")
@@ -92,7 +92,7 @@ def test_what_no_signal_told_is_found_by_looking(house: House) -> None:
 def test_what_one_process_did_in_a_moment_is_one_signal(house: House, elsewhere: App) -> None:
     house.app.resource(Bell).listen()
     heard: list[list[str] | None] = []
-    house.app.listeners.append(lambda _, whom: heard.append(whom and list(whom)))
+    house.app.listeners.append(lambda _, whom: heard.append(None if whom is None else list(whom)))
     until(lambda: listeners(house), "the process to listen")
     heard.clear()
     for number in range(100):

@@ -58,8 +58,9 @@ class Late:
     def stopping(self) -> None:
         from paywright.api.listening import Stoppable
 
-        if isinstance(self._application, Stoppable):
-            self._application.stopping()
+        served: object = self._application
+        if isinstance(served, Stoppable):
+            served.stopping()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         assert self._application is not None, "the server starts after the application is made"

@@ -75,9 +75,11 @@ class Dispatcher:
         self._stops: list[Callable[[], bool]] = []
         self._looked_at = self._checked_at = self._beaten_at = 0.0
         self._looked_state: str | None = None
-        self._checked_state: str | None = None
         self._holders: dict[tuple[str, str], Holders] = {}
-        self._watchlist: Watchlist | None = None
+        self._holders_changed = 0
+        self._watchlist = Watchlist(app.database.dialect, [])
+        self._listed = 0
+        self._checked: tuple[str | None, int] = (None, -1)
         self._expires_at = NEVER
         app.listeners.append(self.hear)
 
@@ -133,7 +135,7 @@ class Dispatcher:
             holders.streams.remove(stream)
             if not holders.streams:
                 del self._holders[stream.credential.place]
-                self._watchlist = None
+                self._holders_changed += 1
 
     def behind(self, stream: Stream) -> None:
         """Its reader, who was too slow, has taken all there was and can be told everything anew."""
@@ -258,7 +260,7 @@ class Dispatcher:
         holders = self._holders.get(credential.place)
         if holders is None:
             holders = self._holders[credential.place] = Holders(credential)
-            self._watchlist = self._checked_state = None
+            self._holders_changed += 1
         holders.streams.add(stream)
         if credential.expires_at is not None:
             self._expires_at = min(self._expires_at, credential.expires_at)
@@ -268,28 +270,38 @@ class Dispatcher:
         if any(is_stopping() for is_stopping in self._stops):
             self.stop_streams()
             return
-        wall = self._app.wall()
         with self._lock:
             if not self._watched:
                 return
-            kept = list(self._holders.values()) if self._watchlist is None or wall >= self._expires_at else []
-        if wall >= self._expires_at:
-            ends = [(each.credential.expires_at, each) for each in kept if each.credential.expires_at is not None]
-            _end([stream for at, each in ends if at <= wall for stream in list(each.streams)], "expired")
-            self._expires_at = min((at for at, _ in ends if at > wall), default=NEVER)
-        if self._watchlist is None:
-            self._watchlist = Watchlist(self._app.database.dialect, [each.credential for each in kept])
+            expired = self._expired(self._app.wall())
+            # Streams come and go meanwhile: what is written down says of which moment it is.
+            moment = self._holders_changed
+            credentials = [] if moment == self._listed else [each.credential for each in self._holders.values()]
+        _end(expired, "expired")
+        if moment != self._listed:
+            self._watchlist, self._listed = Watchlist(self._app.database.dialect, credentials), moment
         with self._app.database.read() as connection:
             state = queries.state_of_commits(connection)
-            void = [] if state and state == self._checked_state else self._watchlist.void(connection)
-        self._checked_state = state
+            is_quiet = state is not None and self._checked == (state, moment)
+            void = [] if is_quiet else self._watchlist.void(connection)
+        self._checked = (state, moment)
         for credential in void:
             with self._lock:
                 holders = self._holders.get(credential.place)
-            _end(list(holders.streams) if holders is not None else [], "revoked")
+                revoked = [] if holders is None else list(holders.streams)
+            _end(revoked, "revoked")
         if now - self._beaten_at >= BEAT_S:
             self._beaten_at = now
             self._beat(now)
+
+    def _expired(self, wall: int) -> list[Stream]:
+        """Within the lock. Looked for only when the first one's time is over."""
+        if wall < self._expires_at:
+            return []
+        known = [(each.credential.expires_at, each) for each in self._holders.values()]
+        ends = [(at, each) for at, each in known if at is not None]
+        self._expires_at = min((at for at, _ in ends if at > wall), default=NEVER)
+        return [stream for at, each in ends if at <= wall for stream in each.streams]
 
     def _beat(self, now: float) -> None:
         with self._lock:
