@@ -12,7 +12,7 @@ from paywright.ledger import actions as ledger
 from paywright.ledger.tables import ledger_entries
 from paywright.ledger.verify import verify
 from paywright.outbox.actions import lock_customers
-from paywright.ownership import migrations
+from paywright.ownership import freezing, migrations
 from paywright.ownership.migrations import OWNERS_AT_ONCE, Migration, OwnerFilter, Preview
 from paywright.ownership.model import OwnedProduct
 from paywright.subscriptions import changes, switching
@@ -170,8 +170,7 @@ def test_the_price_stays_as_it_was_sold(shop: Shop) -> None:
         before.granted_at,
     )
     assert (after.product.display_name, after.product.included_items["credits"].quantity) == ("Pro 2", 300)
-    late = Customer("user", "late")
-    shop.grant(late, "pro")
+    shop.grant(late := Customer("user", "late"), "pro")
     assert owned(shop, late).product.prices["monthly"].amounts == {"usd": 9900}
 
 
@@ -179,8 +178,7 @@ def test_a_dry_run_tells_all_and_writes_nothing(shop: Shop) -> None:
     shop.grant(USER, "pro")
     shop.apply(catalog({"credits": {**MONTHLY, "quantity": 300}, "exports": {"quantity": 1}}))
     shop.grant(Customer("user", "late"), "pro")
-    told = shop.events(USER)
-    found = seen(shop)
+    told, found = shop.events(USER), seen(shop)
     assert (found.owners, found.to_migrate) == (2, 1)
     moves = {each.is_there: [(move.item_id, move.change) for move in each.items] for each in found.versions}
     assert moves == {False: [("credits", "changed"), ("exports", "added"), ("seats", "removed")], True: []}
@@ -306,6 +304,19 @@ def test_an_ended_purchase_is_left_alone(shop: Shop) -> None:
     assert shop.units(USER, "exports") == 0
 
 
+def test_a_disputed_purchase_is_left_out_until_it_is_over(shop: Shop) -> None:
+    shop.grant(USER, "pro")
+    shop.apply(catalog({"credits": MONTHLY, "seats": {"quantity": 3}, "exports": {"quantity": 1}}))
+    with shop.app.work("test") as work:
+        lock_customers(work, [USER])
+        freezing.freeze(work, shop.environment, owned(shop), "dp_1", payment_id="pay_1")
+    assert (seen(shop).owners, migrated(shop), shop.units(USER, "exports")) == (0, (0, 0), 0)
+    with shop.app.work("test") as work:
+        lock_customers(work, [USER])
+        freezing.unfreeze(work, shop.environment, owned(shop), "dp_1", payment_id="pay_1", is_won=True)
+    assert (migrated(shop), shop.units(USER, "exports"), shop.units(USER)) == ((1, 0), 1, 100)
+
+
 def test_it_tells_of_each_owner(shop: Shop) -> None:
     shop.grant(USER, "pro")
     shop.apply(catalog({"credits": MONTHLY, "seats": {"quantity": 4}}))
@@ -353,12 +364,11 @@ def test_several_processes_at_once_migrate_each_owner_once(shop: Shop) -> None:
     shop.apply(catalog({"exports": {"quantity": 1}}))
     running = started(shop)
     done: list[Migration] = []
-    threads = [
-        threading.Thread(
-            target=lambda: done.append(migrations.finish(shop.app, shop.environment, running.id, tell=lambda _: None))
-        )
-        for _ in range(3)
-    ]
+
+    def finish() -> None:
+        done.append(migrations.finish(shop.app, shop.environment, running.id))
+
+    threads = [threading.Thread(target=finish) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -366,3 +376,24 @@ def test_several_processes_at_once_migrate_each_owner_once(shop: Shop) -> None:
     assert {(each.status, each.migrated, each.unchanged) for each in done} == {("completed", many, 0)}
     assert [shop.units(Customer("user", f"u_{number:03}"), "exports") for number in range(many)] == [1] * many
     assert list(verify(shop.app, "test")) == []
+
+
+def test_the_free_plan_of_those_who_have_it_already(shop: Shop) -> None:
+    """Who never wrote anything follows the catalog by themselves; for the others the free plan is a purchase like any other."""
+
+    def with_free(quantity: int) -> dict[str, Any]:
+        wanted = catalog({"credits": MONTHLY, "seats": {"quantity": 3}})
+        exports = {"exports": {"quantity": quantity, "repeat": "1 month"}}
+        wanted["products"]["free"] = {"product_line": "plan", "include_by_default": True, "included_items": exports}
+        return wanted
+
+    shop.apply(with_free(5))
+    shop.settle(USER)
+    assert (shop.units(USER, "exports"), owned(shop).source) == (5, "default")
+    shop.apply(with_free(10))
+    assert migrated(shop, "free") == (1, 0)
+    assert shop.units(USER, "exports") == 5
+    shop.at("2026-02-11T00:00:00Z")
+    assert shop.units(USER, "exports") == 10
+    shop.grant(USER, "pro")
+    assert shop.units(USER, "exports") == 0

@@ -292,7 +292,7 @@ def _migrate_one(
 ) -> bool:
     """Looked at again under the lock: it may have ended, or been attached to another customer."""
     owned = queries.owned_product(work.connection, work.environment_id, customer, owned_id)
-    if owned is None or owned.ended_at is not None:
+    if owned is None or owned.ended_at is not None or owned.is_frozen:
         return False
     source = f"migration:{running.id}:{owned_id}"
     return migrate(work, environment, owned, newer, source=source, actor=running.actor) is not None
@@ -313,6 +313,8 @@ def _live(environment_id: str, product_id: str, now: int) -> sa.ColumnElement[bo
         columns.product_id == product_id,
         columns.ended_at.is_(None),
         columns.ends_at.is_(None) | (columns.ends_at > now),
+        # What is disputed may be taken back: nothing is added to it before that is over.
+        columns.frozen_by.is_(None),
     )
 
 
