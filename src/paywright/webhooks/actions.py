@@ -255,7 +255,8 @@ def _replay(work: Work, event_ids: list[str], now: int) -> list[str]:
         work.execute(stripe_events.update().where(here, stripe_events.c.id == row.id).values(**values))
     if rows:
         note(work, "stripe_events.replayed", rows[0].id, events=len(rows))
-    return [row.id for row in rows]
+    found = {row.id for row in rows}
+    return [event_id for event_id in event_ids if event_id in found]
 
 
 def _judged_anew(environment: Environment, payload: bytes | None) -> dict[str, object]:
