@@ -12,6 +12,9 @@ from click.testing import CliRunner, Result
 
 from paywright.cli import main
 from paywright.environments.tables import environments
+from paywright.healing import reconcile
+from paywright.healing.model import Wish
+from paywright.kernel.refusals import Refusal
 from paywright.payments.tables import payments
 from paywright_sandbox import Sandbox
 from tests.harness.shop import SECRET
@@ -89,6 +92,19 @@ def test_reconcile_tells_differences_mends_them_and_keeps_reports(till: HealingS
     assert "amount" in desk.run("reconcile", "--show", listed[1]["id"]).stdout
     assert desk.json("reconcile", "--show", "rec_nope", exit_code=1)["error"]["code"] == "not_found"
     assert desk.run("reconcile", "--since", "yesterday").exit_code == 2
+
+
+def test_another_one_under_way_is_brought_to_its_end_first(till: HealingShop, desk: Desk) -> None:
+    till.buy("pro")
+    till.corrupt(payments, sa.true(), amount=7)
+    asked = reconcile.ask(till.app, till.environment, Wish(depth="light"), asked_by="worker")
+    assert not isinstance(asked, Refusal)
+    assert desk.json("reconcile", "--fix")["fixed"] == 1
+    listed = desk.json("reconcile", "--list")["data"]
+    assert sorted((each["id"] == asked.id, each["fix"], each["status"]) for each in listed) == [
+        (False, True, "finished"),
+        (True, False, "finished"),
+    ]
 
 
 def test_reconcile_where_there_is_no_stripe_is_refused(desk: Desk) -> None:

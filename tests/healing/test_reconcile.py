@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from paywright.healing.model import Line
 from paywright.invoices.tables import invoices
 from paywright.ownership.tables import owned_products
-from paywright.payments.tables import payments
+from paywright.payments.tables import payments, payouts
 from paywright.subscriptions.tables import subscriptions
 from tests.healing.till import HealingShop
 from tests.subscriptions.terms import USER
@@ -104,6 +104,19 @@ def test_rows_changed_by_hand_are_told_by_field_and_mended(
         now = till.row(table, table.c.id == rights[name]["id"])
         assert {**now, "seen_at": 0} == {**rights[name], "seen_at": 0}, name
     assert till.reconcile()[1] == []
+
+
+def test_payouts_that_nobody_told_of_are_found(till: HealingShop) -> None:
+    till.buy("pro")
+    till.advance("5d")
+    _, lines = till.reconcile()
+    assert ("payout", "row") in fields(lines)
+    till.reconcile(fix=True)
+    before = till.row(payouts, sa.true())
+    till.corrupt(payouts, sa.true(), amount=1)
+    over, _ = till.reconcile(fix=True, depth="light")
+    assert over.fixed == 1
+    assert {**till.row(payouts, sa.true()), "seen_at": 0} == {**before, "seen_at": 0}
 
 
 def test_a_subscription_that_is_not_at_stripe_is_told(till: HealingShop) -> None:

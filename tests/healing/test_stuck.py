@@ -2,12 +2,16 @@
 
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from paywright.checkout.tables import checkout_sessions
 from paywright.healing.model import Line
 from paywright.kernel.ids import wall_ms
-from paywright.payments.tables import payments
+from paywright.payments import refunding
+from paywright.payments.model import AskedRefund
+from paywright.payments.tables import payments, refunds
+from paywright.stripe.gateway import StripeUnknown
 from paywright.subscriptions.tables import subscription_changes, subscriptions
 from paywright.webhooks.tables import stripe_events
 from tests.healing.till import HealingShop
@@ -47,6 +51,23 @@ def test_a_change_without_an_answer_is_told(till: HealingShop) -> None:
     asked = {"kind": "cancel", "parameters": "{}", "follow_ups": "{}", "status": "requested", "created_at": 1}
     put(till, subscription_changes, id="chg_1", subscription_id="sub_1", **asked)
     assert told(till.reconcile()[1], "subscription_change") == {("chg_1", "unanswered"): False}
+
+
+def test_a_refund_without_an_answer_is_told_and_asked_for_again(till: HealingShop) -> None:
+    session = till.open_checkout("pack")
+    till.pay(session)
+    till.reconcile(fix=True)
+    payment = till.row(payments, sa.true())
+    till.fail_next("POST", "/v1/refunds", "refuse", times=9)
+    with pytest.raises(StripeUnknown):
+        refunding.refund(till.app, till.environment, AskedRefund(payment["id"], amount=400))
+    till.control("fail-next", {"clear": True})
+    till.corrupt(refunds, sa.true(), attempted_at=1)
+    refund_id = till.row(refunds, sa.true())["id"]
+    assert told(till.reconcile()[1], "refund")[refund_id, "unanswered"] is False
+    assert told(till.reconcile(fix=True)[1], "refund")[refund_id, "unanswered"]
+    assert till.row(payments, sa.true())["amount_refunded"] == 400
+    assert till.reconcile()[1] == []
 
 
 def test_a_payment_pending_for_over_a_week_is_told(till: HealingShop) -> None:

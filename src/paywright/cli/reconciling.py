@@ -14,7 +14,7 @@ from paywright.cli.options import fail, must, opened, shared, show, table
 if TYPE_CHECKING:
     from paywright.engine.app import App
     from paywright.environments.model import Environment
-    from paywright.healing.model import Line, Reconciliation
+    from paywright.healing.model import Line, Reconciliation, Wish
 
 BUSY_TRIES = 6
 _BACK_OFF_S_MAX = 60.0
@@ -47,7 +47,6 @@ def reconcile(
 
     One that broke off goes on where it was. Exit code 1 when something differs and is not mended.
     """
-    from paywright.healing import reconcile as healing
     from paywright.healing.model import Wish
     from paywright.kernel.instants import parse_instant
 
@@ -59,12 +58,22 @@ def reconcile(
             show_earlier(app, selected, shown_id, as_json=as_json)
             return
         wish = Wish(fix=fix, depth="light" if light else "full", events=events, since=since_ms)
-        asked = must(healing.ask(app, selected, wish, asked_by="cli"), as_json=as_json)
-        if asked.step is not None or asked.status == "running":
+        over = finished(app, selected, wish, as_json=as_json)
+        show_report(app, selected, over, as_json=as_json)
+
+
+def finished(app: "App", environment: "Environment", wish: "Wish", *, as_json: bool) -> "Reconciliation":
+    """One as it was wished. Another one that is under way, the worker's perhaps, is brought to its end first."""
+    from paywright.healing import reconcile as healing
+
+    while True:
+        asked = must(healing.ask(app, environment, wish, asked_by="cli"), as_json=as_json)
+        if asked.status == "running":
             say({"reconciliation": asked.id, "goes_on_at": asked.step}, f"Going on with {asked.id} at {asked.step}.")
         with told() as progress:
-            over = must(carried(app, selected, asked.id, progress), as_json=as_json)
-        show_report(app, selected, over, as_json=as_json)
+            over: Reconciliation = must(carried(app, environment, asked.id, progress), as_json=as_json)
+        if (over.fix, over.depth, over.events) == (wish.fix, wish.depth, wish.events):
+            return over
 
 
 def carried(app: "App", environment: "Environment", reconciliation_id: str, progress: Any) -> Any:

@@ -20,7 +20,9 @@ from paywright.engine.app import App
 from paywright.environments.model import Environment
 from paywright.healing.model import Line
 from paywright.kernel.instants import rfc3339
-from paywright.payments.tables import payments
+from paywright.payments import refunding
+from paywright.payments.queries import unanswered_refunds
+from paywright.payments.tables import payments, refunds
 from paywright.storage.work import Work
 from paywright.subscriptions.model import SubscriptionItem
 from paywright.subscriptions.tables import subscription_changes, subscriptions
@@ -65,6 +67,8 @@ def _unanswered(connection: Connection, environment_id: str, before: int) -> Ite
     for owner, session_id in sessions:
         if owner == environment_id:
             yield Line("checkout_session", session_id, "unanswered", "initialized", None), _reopen
+    for refund in unanswered_refunds(connection, environment_id, attempted_before=before, limit=ROWS_MAX):
+        yield Line("refund", refund.id, "unanswered", "requested", None), _ask_again
     c = subscription_changes.c
     asked = sa.select(c.id, c.kind, c.status).where(
         c.environment_id == environment_id, c.status.in_(("requested", "due")), c.created_at < before
@@ -130,6 +134,12 @@ def _end(app: App, environment: Environment, session_id: str) -> bool:
 def _reopen(app: App, environment: Environment, session_id: str) -> bool:
     recover(app, environment, session_id)
     return bool(_status(app, environment, checkout_sessions, session_id) != "initialized")
+
+
+def _ask_again(app: App, environment: Environment, refund_id: str) -> bool:
+    before = app.wall() - round(app.settings.recovery_after_s * 1000)
+    refunding.recover(app, environment, attempted_before=before)
+    return bool(_status(app, environment, refunds, refund_id) != "requested")
 
 
 def _replay(app: App, environment: Environment, event_id: str) -> bool:

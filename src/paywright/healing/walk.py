@@ -26,7 +26,6 @@ from paywright.healing.watched import Rows, kept_against, rows_by_id
 from paywright.invoices.actions import EXPAND as INVOICE_EXPAND
 from paywright.invoices.tables import invoices
 from paywright.payments.tables import disputes, payments, refunds
-from paywright.storage.schema import metadata
 from paywright.storage.work import Work
 from paywright.stripe.gateway import Gateway
 from paywright.stripe.metadata import id_of
@@ -35,13 +34,12 @@ from paywright.subscriptions import actions as subscriptions
 from paywright.subscriptions.tables import subscriptions as subscription_rows
 from paywright.webhooks import actions as webhooks
 from paywright.webhooks.model import Noun, Root
-from paywright.webhooks.rules import SYNCED
 
 PAGE_SIZE = 100
 OVERLAP_MS = 3_600_000
 """What was made so long before the last comparison began is looked at once more: it may not have been listed yet."""
 LATE_MS = 30 * 86_400_000
-"""A refund may fail, and a dispute be decided, so long after it was made."""
+"""A refund or a payout may fail, and a dispute be decided, so long after it was made."""
 REPLAYED_EVENTS_MAX = 10_000
 
 
@@ -257,10 +255,9 @@ def _is_payment_of_ours(run: Run, root: Root) -> bool:
 
 
 def payouts(run: Run, place: Place) -> Place | None:
-    """Where this version keeps them."""
-    if "payouts" not in metadata.tables or "payout" not in SYNCED:
-        return None
-    page = _page(run, place, "/v1/payouts", {}, run.made_since)
+    """What was paid out may come back days later."""
+    since = run.made_since
+    page = _page(run, place, "/v1/payouts", {}, None if since is None else since - LATE_MS)
     run.counts["payouts"] += len(page["data"])
     for found in page["data"]:
         if differs(run.app, run.environment, Root("payout", found["id"]), found):

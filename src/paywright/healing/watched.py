@@ -17,7 +17,7 @@ from paywright.healing.model import Line
 from paywright.invoices.tables import invoices
 from paywright.kernel.model import Json
 from paywright.ownership.tables import owned_products
-from paywright.payments.tables import disputes, payments, refunds
+from paywright.payments.tables import disputes, payments, payouts, refunds
 from paywright.storage.schema import metadata
 from paywright.storage.work import Work
 from paywright.stripe.model import Fetched
@@ -45,14 +45,16 @@ KINDS: dict[str, Kind] = {
     "subscription": _kind(subscriptions, "id"),
     "invoice": _kind(invoices, "id", "attempt_told is_renewal_told"),
     "payment": _kind(payments, "fact", "id"),
-    "refund": _kind(refunds, "stripe_refund_id", "id payment_id"),
+    "refund": _kind(
+        refunds, "stripe_refund_id", "id payment_id parameters generation requested_at attempted_at last_error"
+    ),
     "dispute": _kind(disputes, "id", "payment_id"),
     "owned_product": _kind(owned_products, "id"),
     "checkout_session": _kind(
         checkout_sessions, "stripe_checkout_session_id", "generation requested_at attempted_at url stripe_parameters"
     ),
     "customer": _kind(stripe_customers, "stripe_customer_id", "row_id generation requested_at created_at"),
-    "payout": Kind("payouts", "id", frozenset(("environment_id", "seen_at", "updated_at"))),
+    "payout": _kind(payouts, "id"),
 }
 
 
@@ -91,8 +93,8 @@ def _places(connection: Connection, environment_id: str, root: str) -> Iterator[
         yield from _of_payment(connection, environment_id, payments.c.checkout_session_id.in_(ours))
     elif noun == "customer":
         yield "customer", stripe_customers.c.stripe_customer_id == stripe_id
-    elif noun == "payout" and "payouts" in metadata.tables:
-        yield "payout", metadata.tables["payouts"].c.id == stripe_id
+    elif noun == "payout":
+        yield "payout", payouts.c.id == stripe_id
 
 
 def _of_payment(
