@@ -2,7 +2,19 @@
 
 import click
 
-from paywright.cli import catalog, emails, environments, events, healing, keys, later, portable, reconciling, serving, state
+from paywright.cli import (
+    catalog,
+    emails,
+    environments,
+    events,
+    healing,
+    keys,
+    later,
+    portable,
+    reconciling,
+    serving,
+    state,
+)
 from paywright.cli.dev import dev
 
 
