@@ -50,6 +50,8 @@ def configured(engine: Engine) -> uvicorn.Config:
         access_log=False,
         lifespan="on",
         timeout_graceful_shutdown=2,
+        # Longer than a busy client pauses: a connection closed while a request is on its way looks like a network fault.
+        timeout_keep_alive=75,
         server_header=False,
         date_header=True,
     )
