@@ -51,7 +51,9 @@ def settle(work: Work, payment: Payment) -> dict[str, list[TakenBack]]:
     if bought:
         ownership.settle(work, environment, payment.customer)
     settling = _Settling(work, environment, payment, taken={})
-    for dispute in disputed:  # Before refunds that could be made again: what is still set aside is not taken as unspent.
+    for (
+        dispute
+    ) in disputed:  # Before refunds that could be made again: what is still set aside is not taken as unspent.
         _thawed(settling, dispute)
     so_far = _returned_before(returned)
     for refund in returned:
@@ -112,8 +114,10 @@ class _Settling(msgspec.Struct):
 
 
 def _bought_by(settling: _Settling, instant: int) -> list[OwnedProduct]:
-    """What there was when money went back; what a subscription came to own later was not bought with it. Stripe's instants are whole seconds."""
-    found = [each for each in purchases(settling.work, settling.payment) if each.granted_at // 1000 <= instant // 1000]
+    """What was bought with it. What a subscription came to own after money went back was not; Stripe's instants are whole seconds."""
+    found = purchases(settling.work, settling.payment)
+    if settling.payment.subscription_id is not None:
+        found = [owned for owned in found if owned.granted_at // 1000 <= instant // 1000]
     return sorted(
         found, key=lambda owned: (not owned.product.is_add_on, owned.id)
     )  # An add-on before its base ends it.
