@@ -115,6 +115,18 @@ def test_after_a_day_we_look_before_we_ask_again(desk: Desk, was_made: bool) -> 
     assert desk.at_stripe() == [(400, "succeeded")]
 
 
+def test_one_that_stripe_refuses_when_nobody_waits_any_more_is_told(desk: Desk) -> None:
+    payment = desk.sell("pack")
+    desk.fail_next("POST", "/v1/refunds", "refuse")
+    with pytest.raises(StripeUnknown):
+        desk.refund(payment, 400)
+    desk.post("/v1/refunds", {"payment_intent": payment.stripe_payment_intent_id})
+    refunding.recover(desk.app, desk.environment, attempted_before=2**60)
+    assert (desk.money(payment), desk.at_stripe()) == (("refunded", 1000), [(1000, "succeeded")])
+    (told,) = desk.facts("payment.refund_failed")
+    assert (told["refund"]["amount"]["amount"], told["refund"]["status"], told["taken_back"]) == (400, "failed", [])
+
+
 def test_a_server_error_that_stripe_keeps_is_looked_behind(desk: Desk) -> None:
     payment = desk.sell("pack")
     desk.fail_next("POST", "/v1/refunds", 500, times=1)
