@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from paywright.access.actions import create_key
+from paywright.access.tables import app_jwts
 from paywright.app import open_app
 from paywright.claims.tables import claim_tokens
 from paywright.engine.app import App
@@ -20,6 +21,7 @@ from paywright.healing.restore import NotAnExport, NotEmpty, Restored, restore
 from paywright.hooks.actions import create as create_hook
 from paywright.kernel.model import Customer
 from paywright.kernel.settings import Settings
+from paywright.kernel.vault import encrypt
 from paywright.ledger.hot import increase
 from paywright.ledger.tables import balances
 from paywright.ledger.verify import verify
@@ -49,6 +51,8 @@ def everything(till: HealingShop) -> None:
         letters.write_letter(work, SECRET, "sign_in_code", "fact-1", "ann@example.com", {"code": "314159"})
         row = {"environment_id": "test", "token_hash": b"\x00\xff" * 16, "guest_id": "g_1", "created_at": 1}
         work.execute(claim_tokens.insert().values(**row))
+        issuer = {"issuer": "https://id.example/", "user_claim": "sub", "teams_claim": "teams"}
+        work.execute(app_jwts.insert().values(environment_id="test", shared_secret=encrypt(SECRET, "hush"), **issuer))
     with till.app.work("test") as work:
         create_hook(work, till.app.settings, till.environment, "https://app.test/hook", ("payment.paid",))
     key = idempotency_key("secret", "k-1", method="POST", path="/v1/x", body=b"{}")
@@ -229,7 +233,7 @@ def test_a_file_that_is_no_whole_export_is_refused_and_writes_nothing(
 def test_a_database_that_holds_something_takes_nothing_in(database_url: str) -> None:
     with app_on(database_url) as app:
         lines = exported(database_url)
-        assert restored(database_url, lines).rows == 1  # Only the environment of the first start.
+        assert restored(database_url, lines).environments == ["test"]  # Only what a first start leaves.
         increase(app, "test", USER, "credits", 3)
     with pytest.raises(NotEmpty, match="rows in"):
         restored(database_url, lines)

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from paywright.healing.model import Line
+from paywright.healing.model import Difference
 from paywright.invoices.tables import invoices
 from paywright.ownership.tables import owned_products
 from paywright.payments.tables import payments, payouts
@@ -15,7 +15,7 @@ from tests.healing.till import HealingShop
 from tests.subscriptions.terms import USER
 
 
-def fields(lines: list[Line]) -> set[tuple[str, str]]:
+def fields(lines: list[Difference]) -> set[tuple[str, str]]:
     return {(line.noun, line.field) for line in lines}
 
 
@@ -125,7 +125,7 @@ def test_a_subscription_that_is_not_at_stripe_is_told(till: HealingShop) -> None
     with till.app.work("test") as work:
         work.execute(subscriptions.insert().values(**ghost))
     _, lines = till.reconcile()
-    assert Line("subscription", "sub_ghost", "exists", True, False) in lines
+    assert Difference("subscription", "sub_ghost", "exists", True, False) in lines
 
 
 def test_fields_are_shown_as_json(till: HealingShop) -> None:

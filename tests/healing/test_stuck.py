@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from paywright.checkout.tables import checkout_sessions
-from paywright.healing.model import Line
+from paywright.healing.model import Difference
 from paywright.kernel.ids import wall_ms
 from paywright.payments import refunding
 from paywright.payments.model import AskedRefund
@@ -17,7 +17,7 @@ from paywright.webhooks.tables import stripe_events
 from tests.healing.till import HealingShop
 
 
-def told(lines: list[Line], *nouns: str) -> dict[tuple[str, str], bool]:
+def told(lines: list[Difference], *nouns: str) -> dict[tuple[str, str], bool]:
     """Which rows, by what is the matter with them: and whether that was mended."""
     return {(line.id, line.field): line.fixed for line in lines if line.noun in nouns}
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from paywright.checkout import actions as checkout
 from paywright.checkout.model import CheckoutSession, StartCheckout
 from paywright.healing import reconcile, reports
-from paywright.healing.model import Line, Reconciliation, Wish
+from paywright.healing.model import Difference, Reconciliation, Wish
 from paywright.ownership.model import AskedLine
 from paywright.webhooks import actions as webhooks
 from tests.subscriptions.terms import USER, done
@@ -40,14 +40,14 @@ class HealingShop(StripeShop):
         """The same at another account."""
         self.control(f"checkout/{session.stripe_checkout_session_id}/pay", {"card": VISA}, key)
 
-    def reconcile(self, **wish: Any) -> tuple[Reconciliation, list[Line]]:
+    def reconcile(self, **wish: Any) -> tuple[Reconciliation, list[Difference]]:
         asked = done(reconcile.ask(self.app, self.environment, Wish(**wish), asked_by="cli"))
         over = reconcile.carry_on(self.app, self.environment, asked.id)
         assert isinstance(over, Reconciliation), over
         assert over.status == "finished", over
         return over, self.lines(over.id)
 
-    def lines(self, reconciliation_id: str) -> list[Line]:
+    def lines(self, reconciliation_id: str) -> list[Difference]:
         with self.app.database.read() as connection:
             return reports.lines_of(connection, "test", reconciliation_id, limit=1000)
 

@@ -47,7 +47,7 @@ from paywright.api.route import (
     Route,
 )
 from paywright.client import model, paying
-from paywright.healing.model import Line, Reconciliation
+from paywright.healing.model import Difference, Reconciliation
 
 Page = model.Page
 C = "/v1/customers/{customer_type}/{customer_id}"
@@ -164,7 +164,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/reconcile", healing.list_reconciliations, SECRET_READS, query=parsing.Listing, shows=Page[Reconciliation]),
     Route("GET", "/v1/reconcile/{reconciliation_id}", healing.read_reconciliation, SECRET_READS, shows=Reconciliation),
     Route("GET", "/v1/reconcile/{reconciliation_id}/lines", healing.list_reconcile_lines, SECRET_READS, query=parsing.Listing,
-          shows=Page[Line]),
+          shows=Page[Difference]),
     # Stripe's door, answered in front of the router, and the machine's own questions.
     Route("POST", "/webhooks/stripe/{environment}", stripe_inbox.receive, OPEN, body=Any),  # hot
     Route("GET", "/healthz", health.healthz, OPEN),

@@ -14,7 +14,7 @@ from paywright.cli.options import fail, must, opened, shared, show, table
 if TYPE_CHECKING:
     from paywright.engine.app import App
     from paywright.environments.model import Environment
-    from paywright.healing.model import Line, Reconciliation, Wish
+    from paywright.healing.model import Difference, Reconciliation, Wish
 
 BUSY_TRIES = 6
 _BACK_OFF_S_MAX = 60.0
@@ -170,7 +170,7 @@ def show_earlier(app: "App", environment: "Environment", shown_id: str | None, *
     show({**msgspec.to_builtins(over), "data": lines, "has_more": False}, text, as_json=as_json)
 
 
-def _table(lines: "list[Line]") -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
+def _table(lines: "list[Difference]") -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
     rows = [
         (each.noun, each.id, each.field, _cell(each.ours), _cell(each.stripe), "yes" if each.fixed else "")
         for each in lines

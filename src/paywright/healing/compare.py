@@ -12,7 +12,7 @@ import msgspec
 from paywright.engine.app import App
 from paywright.environments.model import Environment
 from paywright.healing.mirror import said
-from paywright.healing.model import Line
+from paywright.healing.model import Difference
 from paywright.healing.watched import Rows, differences, kept_against, overwrite, rows_about
 from paywright.storage.work import RolledBack, Work
 from paywright.stripe.fetches import lock, next_fetch
@@ -20,7 +20,7 @@ from paywright.stripe.model import Fetched
 from paywright.webhooks import nouns
 from paywright.webhooks.model import Noun, Root
 
-Keep = Callable[[Work, list[Line]], None]
+Keep = Callable[[Work, list[Difference]], None]
 """Writes lines into the report, in the work that mends them."""
 
 ALL_BESIDE: dict[Noun, frozenset[str]] = {
@@ -31,11 +31,11 @@ ALL_BESIDE: dict[Noun, frozenset[str]] = {
 """Event types that make a fetch bring everything that may be in question."""
 
 
-def look(app: App, environment: Environment, root: Root, *, fix: bool, keep: Keep) -> list[Line]:
+def look(app: App, environment: Environment, root: Root, *, fix: bool, keep: Keep) -> list[Difference]:
     """Fetches it and says what differs; with `fix` ours is Stripe's afterwards. Raises what the gateway raises."""
     fetched = nouns.fetch(app, environment, root, ALL_BESIDE.get(root.noun, frozenset()))
     root = Root.of(fetched.root)  # Of a refund or a dispute: the payment.
-    lines: list[Line] = []
+    lines: list[Difference] = []
     with app.work(environment.id) as work:
         lock(work, [fetched])
         lines += _applied(work, root, fetched, fix=fix)
@@ -51,7 +51,7 @@ def look(app: App, environment: Environment, root: Root, *, fix: bool, keep: Kee
 
 def differs(app: App, environment: Environment, root: Root, stripe_object: dict[str, object]) -> bool:
     """Whether an object as a list showed it is worth a look. Writes nothing, and calls nobody."""
-    lines: list[Line] = []
+    lines: list[Difference] = []
     with app.work(environment.id) as work:
         fetched = Fetched(str(root), next_fetch(work, str(root)), stripe_object)
         lines += _applied(work, root, fetched, fix=False)
@@ -63,13 +63,13 @@ def _undo() -> None:
     raise RolledBack
 
 
-def _applied(work: Work, root: Root, fetched: Fetched, *, fix: bool) -> list[Line]:
+def _applied(work: Work, root: Root, fetched: Fetched, *, fix: bool) -> list[Difference]:
     before = _rows(work, fetched)
     outcome = nouns.apply(work, root, fetched)
     if outcome.status == "unresolved":
-        return [Line(root.noun, root.id, "customer", None, outcome.stripe_customer_id)]
+        return [Difference(root.noun, root.id, "customer", None, outcome.stripe_customer_id)]
     if outcome.reason == "object_gone":
-        return [Line(noun, row_id, "exists", True, False) for noun, row_id in before if noun == root.noun]
+        return [Difference(noun, row_id, "exists", True, False) for noun, row_id in before if noun == root.noun]
     if outcome.status == "ignored" or outcome.reason == "stale_fetch":
         return []
     after = _rows(work, fetched)
@@ -86,7 +86,7 @@ def _applied(work: Work, root: Root, fetched: Fetched, *, fix: bool) -> list[Lin
     return changed + [line for line in kept if not _is_among(line, changed)]
 
 
-def _is_among(line: Line, lines: list[Line]) -> bool:
+def _is_among(line: Difference, lines: list[Difference]) -> bool:
     return any((each.noun, each.id, each.field) == (line.noun, line.id, line.field) for each in lines)
 
 

@@ -24,7 +24,7 @@ class Wish(msgspec.Struct, frozen=True):
     """Objects made before this instant (business time, milliseconds) are left out of lists that go by age."""
 
 
-class Line(msgspec.Struct, frozen=True):
+class Difference(msgspec.Struct, frozen=True):
     """One field that differs. `field` `row`: one of the two has no such thing at all. `fixed`: ours is Stripe's now."""
 
     noun: str

@@ -13,7 +13,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-import paywright
 from paywright.kernel.model import Json
 from paywright.storage.schema import metadata
 
@@ -23,11 +22,15 @@ EPHEMERAL = frozenset({"stripe_lanes", "stripe_paces", "worker_beats", "webhook_
 """Tables that mean something to the running processes only, or hold nothing but secrets."""
 
 LEFT_EMPTY: dict[str, dict[str, Any]] = {
+    "app_jwts": {"shared_secret": None},
     "environments": {"stripe_secret_key": None},
-    "hooks": {"secret": "", "status": "disabled", "disabled_reason": "secret_missing"},
+    "hooks": {"secret": None},
     "letters": {"sealed": None},
 }
 """Columns that are encrypted under `PAYWRIGHT_SECRET`, and what depends on them, as they stand in an export."""
+
+UNSIGNED = {"status": "disabled", "disabled_reason": "secret_missing"}
+"""An endpoint's hook: without its secret nothing can be signed for it. A function of the app's own needs none."""
 
 UNSENT = {"status": "dead", "next_attempt_at": None, "last_error": "brought in without its text"}
 """A letter that was still to be sent: nobody can write it any more."""
@@ -43,7 +46,7 @@ def where(table: sa.Table, environment_id: str | None) -> sa.ColumnElement[bool]
 
 def tables() -> list[sa.Table]:
     """Every room's, in the order they are written and brought in."""
-    for path in sorted(Path(paywright.__file__).parent.glob("*/tables.py")):
+    for path in sorted(Path(__file__).parent.parent.glob("*/tables.py")):
         importlib.import_module(f"paywright.{path.parent.name}.tables")
     return [table for table in metadata.sorted_tables if table.name not in EPHEMERAL]
 
@@ -58,6 +61,8 @@ def written(table: sa.Table, row: Any) -> dict[str, Json]:
         str(column.name): value for column, value in zip(table.c, row, strict=True)
     }  # Plain: the names are of a class of their own.
     values |= LEFT_EMPTY.get(table.name, {})
+    if table.name == "hooks" and values["kind"] == "endpoint":
+        values |= UNSIGNED
     if table.name == "letters" and values["status"] in ("pending", "sending"):
         values |= UNSENT
     return {name: _as_json(value) for name, value in values.items() if value is not None}

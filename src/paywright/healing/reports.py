@@ -7,7 +7,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from paywright.healing.model import AskedBy, Line, Place, Reconciliation, Wish
+from paywright.healing.model import AskedBy, Difference, Place, Reconciliation, Wish
 from paywright.healing.tables import reconcile_cursors, reconcile_lines, reconciliations
 from paywright.kernel.ids import new_id
 from paywright.kernel.instants import rfc3339, rfc3339_or_none
@@ -122,7 +122,7 @@ def cursor(connection: Connection, environment_id: str) -> Any:
     return connection.execute(found).one_or_none()
 
 
-def write_lines(work: Work, reconciliation_id: str, lines: list[Line]) -> None:
+def write_lines(work: Work, reconciliation_id: str, lines: list[Difference]) -> None:
     """The same field found again overwrites its line: a page that is gone through twice tells nothing twice."""
     for line in lines:
         row = {
@@ -145,7 +145,7 @@ def lines_of(
     *,
     after: tuple[str, str, str] | None = None,
     limit: int = 100,
-) -> list[Line]:
+) -> list[Difference]:
     """By noun, id and field; one more than `limit` to tell whether there are more. `after` is the last one seen."""
     order = (reconcile_lines.c.noun, reconcile_lines.c.id, reconcile_lines.c.field)
     columns = (*order, reconcile_lines.c.ours, reconcile_lines.c.stripe, reconcile_lines.c.fixed)
@@ -157,7 +157,9 @@ def lines_of(
         found = found.where(sa.tuple_(*order) > after)
     rows = connection.execute(found.order_by(*order).limit(limit + 1))
     decode = msgspec.json.decode
-    return [Line(row.noun, row.id, row.field, decode(row.ours), decode(row.stripe), bool(row.fixed)) for row in rows]
+    return [
+        Difference(row.noun, row.id, row.field, decode(row.ours), decode(row.stripe), bool(row.fixed)) for row in rows
+    ]
 
 
 def reconciliation(connection: Connection, environment_id: str, reconciliation_id: str) -> Reconciliation | None:

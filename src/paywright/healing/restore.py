@@ -20,6 +20,8 @@ from paywright.storage.database import Database
 from paywright.storage.migrate import revisions
 
 PAGE = 1_000
+FIRST_START = ("audit", "environments")
+"""What there is once a database was opened, and nothing was done in it."""
 LINE_BYTES_MAX = 64 * 1024 * 1024
 
 
@@ -166,9 +168,10 @@ def _check(manifest: Manifest, counted: Counter[str], lines: _Lines) -> None:
 
 def _make_room(connection: Connection, tables: dict[str, sa.Table]) -> None:
     for name, table in tables.items():
-        if name != "environments" and connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first():
+        if name not in FIRST_START and connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first():
             raise NotEmpty(f"the database is not empty: there are rows in {name}")
-    connection.execute(tables["environments"].delete())
+    for name in FIRST_START:
+        connection.execute(tables[name].delete())
 
 
 def _environments(connection: Connection, tables: dict[str, sa.Table]) -> list[str]:
@@ -180,6 +183,9 @@ def _secrets_missing(connection: Connection, tables: dict[str, sa.Table]) -> lis
     missing = [f"environment {name}: its Stripe key and webhook secret" for name in _environments(connection, tables)]
     hooks = tables["hooks"].c
     found = connection.execute(
-        sa.select(hooks.environment_id, hooks.id).order_by(hooks.environment_id, hooks.id).limit(1_000)
+        sa.select(hooks.environment_id, hooks.id)
+        .where(hooks.kind == "endpoint")
+        .order_by(hooks.environment_id, hooks.id)
+        .limit(1_000)
     )
     return missing + [f"environment {row.environment_id}: the secret of the hook {row.id}" for row in found]

@@ -18,7 +18,7 @@ from paywright.checkout.opening import recover
 from paywright.checkout.tables import checkout_sessions
 from paywright.engine.app import App
 from paywright.environments.model import Environment
-from paywright.healing.model import Line
+from paywright.healing.model import Difference
 from paywright.kernel.instants import rfc3339
 from paywright.payments import refunding
 from paywright.payments.queries import unanswered_refunds
@@ -33,7 +33,7 @@ ROWS_MAX = 1_000
 """Of each kind, in one report."""
 PENDING_TOO_LONG_MS = 7 * 86_400_000
 
-Keep = Callable[[Work, list[Line]], None]
+Keep = Callable[[Work, list[Difference]], None]
 Mend = Callable[[App, Environment, str], bool]
 
 
@@ -48,56 +48,58 @@ def tell(app: App, environment: Environment, *, fix: bool, keep: Keep) -> int:
     return told
 
 
-def found(app: App, environment: Environment) -> Iterator[tuple[Line, Mend | None]]:
+def found(app: App, environment: Environment) -> Iterator[tuple[Difference, Mend | None]]:
     """Each with what would mend it; None: only a person can."""
     now = app.now(environment.id)
     before = app.wall() - round(app.settings.recovery_after_s * 1000)
     with app.database.read() as connection:
         for session_id in checkout_queries.overdue(connection, environment.id, now, limit=ROWS_MAX):
-            yield Line("checkout_session", session_id, "overdue", "open", None), _end
+            yield Difference("checkout_session", session_id, "overdue", "open", None), _end
         yield from _unanswered(connection, environment.id, before)
         yield from _pending_too_long(connection, environment.id, now)
         yield from _waiting_events(connection, environment.id)
         yield from _two_in_a_line(connection, environment.id)
 
 
-def _unanswered(connection: Connection, environment_id: str, before: int) -> Iterator[tuple[Line, Mend | None]]:
+def _unanswered(connection: Connection, environment_id: str, before: int) -> Iterator[tuple[Difference, Mend | None]]:
     """Asked of Stripe, and no answer kept: the worker repeats these, unless it is not running."""
     sessions = checkout_queries.unanswered(connection, attempted_before=before, limit=ROWS_MAX)
     for owner, session_id in sessions:
         if owner == environment_id:
-            yield Line("checkout_session", session_id, "unanswered", "initialized", None), _reopen
+            yield Difference("checkout_session", session_id, "unanswered", "initialized", None), _reopen
     for refund in unanswered_refunds(connection, environment_id, attempted_before=before, limit=ROWS_MAX):
-        yield Line("refund", refund.id, "unanswered", "requested", None), _ask_again
+        yield Difference("refund", refund.id, "unanswered", "requested", None), _ask_again
     c = subscription_changes.c
     asked = sa.select(c.id, c.kind, c.status).where(
         c.environment_id == environment_id, c.status.in_(("requested", "due")), c.created_at < before
     )
     for row in connection.execute(asked.order_by(c.created_at, c.id).limit(ROWS_MAX)):
-        yield Line("subscription_change", row.id, "unanswered", f"{row.kind} {row.status}", None), None
+        yield Difference("subscription_change", row.id, "unanswered", f"{row.kind} {row.status}", None), None
 
 
-def _pending_too_long(connection: Connection, environment_id: str, now: int) -> Iterator[tuple[Line, Mend | None]]:
+def _pending_too_long(
+    connection: Connection, environment_id: str, now: int
+) -> Iterator[tuple[Difference, Mend | None]]:
     p = payments.c
     old = sa.select(p.fact, p.created_at).where(
         p.environment_id == environment_id, p.status == "pending", p.created_at < now - PENDING_TOO_LONG_MS
     )
     for row in connection.execute(old.order_by(p.created_at, p.id).limit(ROWS_MAX)):
         stripe_id = row.fact.partition(" ")[2]
-        yield Line("payment", stripe_id, "pending", f"since {rfc3339(row.created_at)}", None), None
+        yield Difference("payment", stripe_id, "pending", f"since {rfc3339(row.created_at)}", None), None
 
 
-def _waiting_events(connection: Connection, environment_id: str) -> Iterator[tuple[Line, Mend | None]]:
+def _waiting_events(connection: Connection, environment_id: str) -> Iterator[tuple[Difference, Mend | None]]:
     e = stripe_events.c
     waiting = sa.select(e.id, e.reason, e.last_error).where(
         e.environment_id == environment_id, e.status == "failed", e.reason.in_(("dead_letter", "unresolved"))
     )
     for row in connection.execute(waiting.order_by(e.received_at, e.id).limit(ROWS_MAX)):
         mend = _replay if row.reason == "dead_letter" else None
-        yield Line("stripe_event", row.id, row.reason, row.last_error, None), mend
+        yield Difference("stripe_event", row.id, row.reason, row.last_error, None), mend
 
 
-def _two_in_a_line(connection: Connection, environment_id: str) -> Iterator[tuple[Line, Mend | None]]:
+def _two_in_a_line(connection: Connection, environment_id: str) -> Iterator[tuple[Difference, Mend | None]]:
     """Somebody pays twice for one thing: which of the two goes, and what is returned, is for a person to say."""
     s = subscriptions.c
     live = (s.environment_id == environment_id) & s.ended_at.is_(None) & (s.status != "incomplete")
@@ -113,7 +115,7 @@ def _two_in_a_line(connection: Connection, environment_id: str) -> Iterator[tupl
             lines.setdefault((row.customer, product_line), []).append(row.id)
     for (customer, product_line), ids in lines.items():
         for later in ids[1:]:
-            yield Line("subscription", later, "second_in_line", f"{customer} {product_line}", ids[0]), None
+            yield Difference("subscription", later, "second_in_line", f"{customer} {product_line}", ids[0]), None
 
 
 def _product_lines(connection: Connection, environment_id: str, items: str) -> Iterable[str]:

@@ -20,7 +20,7 @@ from paywright.environments.model import Environment
 from paywright.healing import missed, reports, stuck
 from paywright.healing.compare import differs, look
 from paywright.healing.mirror import said
-from paywright.healing.model import Line, Place
+from paywright.healing.model import Difference, Place
 from paywright.healing.reports import Held
 from paywright.healing.watched import Rows, kept_against, rows_by_id
 from paywright.invoices.actions import EXPAND as INVOICE_EXPAND
@@ -63,7 +63,7 @@ class Run:
             known = reports.cursor(connection, self.environment.id)
         return None if known is None or known.compared_until is None else int(known.compared_until) - OVERLAP_MS
 
-    def keep(self, work: Work, lines: list[Line]) -> None:
+    def keep(self, work: Work, lines: list[Difference]) -> None:
         reports.write_lines(work, self.held.id, lines)
 
     def look(self, noun: Noun, stripe_id: str) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from paywright.checkout.tables import checkout_sessions
 from paywright.customers.tables import stripe_customers
 from paywright.healing.mirror import Said
-from paywright.healing.model import Line
+from paywright.healing.model import Difference
 from paywright.invoices.tables import invoices
 from paywright.kernel.model import Json
 from paywright.ownership.tables import owned_products
@@ -124,16 +124,20 @@ def _read(connection: Connection, environment_id: str, noun: str, where: sa.Colu
     }
 
 
-def differences(before: Rows, after: Rows) -> list[Line]:
+def differences(before: Rows, after: Rows) -> list[Difference]:
     """Per field; a row that only one of them has is one line, `row`. Sorted."""
-    lines: list[Line] = []
+    lines: list[Difference] = []
     for noun, row_id in sorted(before.keys() | after.keys()):
         ours, stripes = before.get((noun, row_id)), after.get((noun, row_id))
         if ours is None or stripes is None:
-            lines.append(Line(noun, _stable(noun, row_id, stripes or ours or {}), "row", _told(ours), _told(stripes)))
+            lines.append(
+                Difference(noun, _stable(noun, row_id, stripes or ours or {}), "row", _told(ours), _told(stripes))
+            )
             continue
         lines += [
-            Line(noun, row_id, field, ours[field], stripes[field]) for field in ours if ours[field] != stripes[field]
+            Difference(noun, row_id, field, ours[field], stripes[field])
+            for field in ours
+            if ours[field] != stripes[field]
         ]
     return lines
 
@@ -153,10 +157,10 @@ def _told(row: dict[str, Json] | None) -> Json:
     return {name: row[name] for name in names if row.get(name) is not None}
 
 
-def kept_against(told: Said, rows: Rows) -> list[Line]:
+def kept_against(told: Said, rows: Rows) -> list[Difference]:
     """Where a row that is there says something else than Stripe does."""
     return [
-        Line(noun, row_id, field, rows[noun, row_id][field], value)
+        Difference(noun, row_id, field, rows[noun, row_id][field], value)
         for (noun, row_id), fields in sorted(told.items())
         if (noun, row_id) in rows
         for field, value in fields.items()
@@ -164,7 +168,7 @@ def kept_against(told: Said, rows: Rows) -> list[Line]:
     ]
 
 
-def overwrite(work: Work, lines: Iterable[Line]) -> None:
+def overwrite(work: Work, lines: Iterable[Difference]) -> None:
     """Puts Stripe's word in the place of ours, whatever may follow what: only for what was fetched a moment ago, and when a person asks for it."""
     for line in lines:
         kind = KINDS[line.noun]
