@@ -20,6 +20,7 @@ from paywright.payments.model import AskedRefund
 from paywright.storage.work import RolledBack
 from paywright_sandbox import Sandbox
 from tests.emails.postbox import Writing
+from tests.harness.catalogue import unlike_the_catalogue
 from tests.harness.shop import Shop
 from tests.subscriptions.till import DECLINES_LATER, StripeShop
 
@@ -36,6 +37,7 @@ def sandbox() -> Iterator[Sandbox]:
 def till(database_url: str, sandbox: Sandbox) -> Iterator[StripeShop]:
     made = StripeShop(database_url, sandbox)
     yield made
+    assert unlike_the_catalogue(made.app) == []
     made.close()
 
 

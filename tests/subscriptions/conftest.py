@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from paywright_sandbox import Sandbox
+from tests.harness.catalogue import unlike_the_catalogue
 from tests.subscriptions.till import StripeShop
 
 
@@ -18,4 +19,5 @@ def sandbox() -> Iterator[Sandbox]:
 def till(database_url: str, sandbox: Sandbox) -> Iterator[StripeShop]:
     made = StripeShop(database_url, sandbox)
     yield made
+    assert unlike_the_catalogue(made.app) == []
     made.close()

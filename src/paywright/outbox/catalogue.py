@@ -27,8 +27,11 @@ EVENTS: dict[str, tuple[str, str]] = {
         "subscription period invoice_id",
     ),
     "subscription.changed": ("status, quantity, price, period or schedule differs", "subscription previous"),
-    "subscription.cancel_scheduled": ("it will end", "subscription ends_at"),
-    "subscription.change_scheduled": ("it will become another product or quantity", "subscription pending_change"),
+    "subscription.cancel_scheduled": ("it will end", "subscription ends_at pending_change?"),
+    "subscription.change_scheduled": (
+        "it will become another product or quantity",
+        "subscription pending_change ends_at?",
+    ),
     "subscription.resumed": ("what was scheduled is taken back", "subscription"),
     "subscription.switched": ("a switch is done", "subscription from to"),
     "subscription.past_due": ("a payment failed", "subscription invoice_id next_attempt_at?"),
