@@ -13,63 +13,47 @@ ACCOUNT, IBAN = "000123456789", "AT611904300234573201"
 CARD = {"type": "card", "card[exp_month]": "12", "card[exp_year]": "2050", "card[cvc]": "737"}
 
 
+BANK = {
+    "type": "us_bank_account",
+    "us_bank_account[account_holder_type]": "individual",
+    "us_bank_account[account_number]": ACCOUNT,
+    "us_bank_account[routing_number]": "110000000",
+}
+INTENT = {
+    "amount": "900",
+    "currency": "usd",
+    "confirm": "true",
+    "payment_method_data[type]": "card",
+    "payment_method_data[card][number]": DECLINES,
+    "payment_method_data[card][exp_month]": "12",
+    "payment_method_data[card][exp_year]": "2050",
+}
+ASKED: list[tuple[str, dict[str, str]]] = [
+    *(("/v1/payment_methods", {**CARD, "card[number]": number}) for number in (PAYS, DECLINES, REAL, PAYS[:-1] + "1")),
+    ("/v1/payment_methods", BANK),
+    ("/v1/payment_methods", {"type": "sepa_debit", "sepa_debit[iban]": IBAN}),
+    ("/v1/payment_methods", {**CARD, "card[numbr]": PAYS}),
+    ("/v1/payment_methods", {"type": "card", "card": PAYS}),
+    ("/v1/payment_methods", {"type": "card", "billing_details[card]": PAYS}),
+    ("/v1/tokens", {**{name: value for name, value in CARD.items() if name != "type"}, "card[number]": PAYS}),
+    ("/v1/payment_intents", INTENT),
+]
+TYPED = {"email": "a@b.test", "method": "card", "number": DECLINES, "expiry": "12/50", "cvc": "737", "name": "Ann"}
+
+
 def use_every_door(shop: Shop) -> list[int]:
     """Numbers by API, token, intent, control API and hosted page; rightly, wrongly, and as what they are not."""
-    bank = {"us_bank_account[account_number]": ACCOUNT, "us_bank_account[routing_number]": "110000000"}
-    inline = {
-        f"payment_method_data[{name.replace('card[', 'card][') if '[' in name else name + ']'}": v
-        for name, v in CARD.items()
-    }
     session = shop.client.v1.checkout.sessions.create(
         {"mode": "setup", "currency": "usd", "success_url": "https://shop.test"}
     )
-    form = shop.http.get(f"/c/pay/{session.id}").text
-    token = form.partition('name="token" value="')[2].partition('"')[0]
-    asked = [
-        *(
-            ("/v1/payment_methods", {**CARD, "card[number]": number})
-            for number in (PAYS, DECLINES, REAL, PAYS[:-1] + "1")
-        ),
-        (
-            "/v1/payment_methods",
-            {"type": "us_bank_account", "us_bank_account[account_holder_type]": "individual", **bank},
-        ),
-        ("/v1/payment_methods", {"type": "sepa_debit", "sepa_debit[iban]": IBAN}),
-        ("/v1/payment_methods", {**CARD, "card[numbr]": PAYS}),
-        ("/v1/payment_methods", {"type": "card", "card": PAYS}),
-        ("/v1/payment_methods", {"type": "card", "billing_details[card]": PAYS}),
-        ("/v1/tokens", {**{k: v for k, v in CARD.items() if k != "type"}, "card[number]": PAYS}),
-        (
-            "/v1/payment_intents",
-            {
-                "amount": "900",
-                "currency": "usd",
-                "confirm": "true",
-                **inline,
-                "payment_method_data[card][number]": DECLINES,
-            },
-        ),
-        (
-            f"/c/pay/{session.id}",
-            {
-                "token": token,
-                "email": "a@b.test",
-                "method": "card",
-                "number": DECLINES,
-                "expiry": "12/50",
-                "cvc": "737",
-                "name": "Ann",
-            },
-        ),
-    ]
+    page = f"/c/pay/{session.id}"
+    token = shop.http.get(page).text.partition('name="token" value="')[2].partition('"')[0]
     found = [
-        shop.http.post(path, data=body, headers={"Idempotency-Key": f"k{n}"}).status_code
-        for n, (path, body) in enumerate(asked)
+        shop.http.post(path, data=body, headers={"Idempotency-Key": f"k{number}"}).status_code
+        for number, (path, body) in enumerate([*ASKED, (page, {"token": token, **TYPED})])
     ]
-    found.append(
-        shop.http.post(f"/_sandbox/checkout/{session.id}/pay", json={"card": PAYS, "email": "a@b.test"}).status_code
-    )
-    return found
+    wish = {"card": PAYS, "email": "a@b.test"}
+    return [*found, shop.http.post(f"/_sandbox/checkout/{session.id}/pay", json=wish).status_code]
 
 
 def test_no_number_is_kept_anywhere(tmp_path: Path) -> None:
