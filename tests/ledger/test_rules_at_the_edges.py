@@ -169,3 +169,60 @@ def test_a_planned_change_happens_once() -> None:
     assert (more.quantity, account.balance) == (3, 8)
     assert (account.included[0].later_quantity, account.included[0].later_at) == (0, NEVER)
     assert rules.settle(account, 60) == []
+
+
+def test_a_smaller_purchase_gives_up_its_own_unspent_units_first_and_then_spent_ones() -> None:
+    timeline = Timeline()
+    timeline.grant(4)
+    timeline.included("own_a", 10, expires="when_purchase_expires")
+    timeline.decrease(7)
+    account = timeline.account
+    facts = rules.change(account, account.included[0], 2, "switch:1")
+    assert sum(fact.quantity for fact in facts) == 8
+    assert [fact.source for fact in facts] == [
+        f"switch:1:{account.grants[1].id}",
+        f"switch:1:{account.grants[1].id}:spent",
+    ]
+    assert account.balance == -1
+    account.check()
+
+
+def test_a_larger_purchase_gives_what_fits_below_the_limit() -> None:
+    timeline = Timeline()
+    timeline.pack("own_a", 5)
+    timeline.grant(QUANTITY_MAX - 8)
+    (more,) = rules.change(timeline.account, timeline.account.included[0], 50, "switch:1")
+    assert (more.quantity, timeline.account.balance) == (3, QUANTITY_MAX)
+    (none,) = rules.change(timeline.account, timeline.account.included[0], 60, "switch:2")
+    assert none.quantity == 0
+
+
+def test_an_end_moves_and_ends_the_purchase_it_names_and_no_other() -> None:
+    timeline = Timeline()
+    timeline.included("own_a", 5, expires="when_purchase_expires", ends_at=100)
+    timeline.included("own_b", 5, expires="when_purchase_expires", ends_at=100)
+    account = timeline.account
+    rules.set_end(account, "own_a", 200)
+    assert [(item.ends_at, grant.due) for item, grant in zip(account.included, account.grants, strict=True)] == [
+        (200, 200),
+        (100, 100),
+    ]
+    timeline.at(50).end("own_a")
+    assert [(item.ends_at, item.has_ended) for item in account.included] == [(50, True), (100, False)]
+    rules.set_end(account, "own_a", 300)
+    assert (account.included[0].ends_at, account.balance) == (50, 5)
+
+
+def test_a_pause_that_begins_at_this_instant_is_a_pause() -> None:
+    day = 86_400_000
+    timeline = Timeline()
+    timeline.included("own_a", 5, repeat="1 day", expires="never")
+    item = timeline.account.included[0]
+    item.pauses_at = day
+    timeline.at(3 * day)
+    assert timeline.account.balance == 5
+    assert [fact.kind for fact in rules.resume(timeline.account, "own_a")] == ["repeat"]
+    assert (timeline.account.balance, item.next_repeat, item.pauses_at) == (10, 4, NEVER)
+    item.pauses_at = timeline.account.at
+    assert rules.resume(timeline.account, "own_a") == []
+    assert (timeline.account.balance, item.next_repeat) == (10, 4)
