@@ -64,7 +64,7 @@ class Mouth(BaseHTTPRequestHandler):
             if ear.under_way[event["id"]] > 1:
                 ear.at_once.append(event["id"])
             pause_s = ear.random.random() / 100
-        time.sleep(pause_s)
+        threading.Event().wait(pause_s)  # A receiver that takes its time.
         with ear.lock:
             ear.heard.setdefault(customer, []).append(event["sequence"])
             ear.under_way[event["id"]] -= 1
