@@ -38,7 +38,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--crash-all", action="store_true", help="kill the server at every point of a purchase, not at a sample"
     )
-    parser.addoption("--permutations", type=int, default=2, help="how many orders of each lifecycle tests/permutation tries")
+    parser.addoption(
+        "--permutations", type=int, default=2, help="how many orders of each lifecycle tests/permutation tries"
+    )
     parser.addoption("--lives", type=int, help="how many lives tests/simulation lives on each database")
     parser.addoption("--first-seed", type=int, default=1, help="the seed of the first life in tests/simulation")
 

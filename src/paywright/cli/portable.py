@@ -92,7 +92,11 @@ def restore_file(file: Path, environment: str | None, *, as_json: bool) -> None:
     settings = read_settings(environment)
     upgrade(settings.database_url)
     try:
-        with at_newest_schema(environment) as database, file.open("rb") as source, bar("Rows", as_json=as_json) as (begin, advance):
+        with (
+            at_newest_schema(environment) as database,
+            file.open("rb") as source,
+            bar("Rows", as_json=as_json) as (begin, advance),
+        ):
             found = restore.restore(
                 database, source, begun=lambda manifest: begin(sum(manifest.rows.values())), progress=advance
             )
