@@ -93,6 +93,7 @@ def test_dead_letters_are_played_again_and_unresolved_ones_wait_for_a_person(til
 
 def test_two_live_subscriptions_in_a_line_are_told(till: HealingShop) -> None:
     first = till.buy("pro")
+    till.advance("1h")
     found = till.get(f"/v1/subscriptions/{first}")
     item = {"price": found["items"]["data"][0]["price"]["id"]}
     method = found["default_payment_method"]
