@@ -71,8 +71,15 @@ def rows(connection: sa.Connection, table: sa.Table, words: str, whose: sa.Colum
     found = connection.execute(
         sa.select(*columns).where(table.c.environment_id == "test", whose).order_by(*columns).limit(ROWS_MAX)
     )
-    told = [{name: each for name, each in row._mapping.items() if each is not None} for row in found]
+    told = [{name: without_ids(each) for name, each in row._mapping.items() if each is not None} for row in found]
     return sorted(told, key=lambda row: json.dumps(row, sort_keys=True, default=str))
+
+
+def without_ids(value: Any) -> Any:
+    """The items of a subscription name Stripe's price."""
+    if not isinstance(value, str) or "stripe_price_id" not in value:
+        return value
+    return [{key: each for key, each in item.items() if key != "stripe_price_id"} for item in json.loads(value)]
 
 
 def differences(first: dict[str, list[Any]], other: dict[str, list[Any]]) -> list[str]:
