@@ -254,6 +254,19 @@ def test_a_deleted_hook_hears_no_more(shop: Shop, ear: Ear) -> None:
     assert ear.heard == []
 
 
+def test_a_hook_that_came_without_its_secret_stays_off(shop: Shop, ear: Ear) -> None:
+    made, _ = hook(shop, ear)
+    with shop.app.work("test") as work:
+        work.execute(hook_rows.update().values(secret=None, status="disabled"))
+        refused = hooks.change(work, shop.environment, made.id, enabled=True)
+    assert isinstance(refused, Refusal)
+    assert (refused.code, refused.param) == ("invalid_request", "enabled")
+    with shop.app.work("test") as work:
+        moved = hooks.change(work, shop.environment, made.id, events=("payment.*",))
+    assert isinstance(moved, Hook)
+    assert moved.status == "disabled"
+
+
 def test_two_workers_at_once_send_each_delivery_once_and_in_order(shop: Shop, ear: Ear) -> None:
     hook(shop, ear, "product.*")
     for _ in range(10):

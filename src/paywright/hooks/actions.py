@@ -90,6 +90,8 @@ def change(
     )
     if refusal is not None:
         return refusal
+    if enabled and present.kind == "endpoint" and not queries.has_secret(work.connection, work.environment_id, hook_id):
+        return invalid_request("enabled", "This hook came from an export, without its secret. Make a new one instead.")
     values: dict[str, object] = {
         "url": url or present.url,
         "events": msgspec.json.encode(events or present.events).decode(),

@@ -46,6 +46,12 @@ def hook(connection: Connection, environment_id: str, hook_id: str) -> Hook | No
     return None if row is None else _hook(row)
 
 
+def has_secret(connection: Connection, environment_id: str, hook_id: str) -> bool:
+    """An endpoint's hook that came from an export has none."""
+    where = (hooks.c.environment_id == environment_id) & (hooks.c.id == hook_id) & hooks.c.secret.is_not(None)
+    return connection.execute(sa.select(hooks.c.id).where(where)).one_or_none() is not None
+
+
 def deliveries(
     connection: Connection, environment_id: str, hook_id: str, *, before: str | None = None, limit: int = 10
 ) -> list[Delivery]:
