@@ -295,7 +295,7 @@ OTHERS: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
     ),
     "catalog that is none": ("PUT", "/v1/catalog", {"json": {"products": {"-": {}}}}, 422, "invalid_catalog"),
     "catalog of an old version": ("PUT", "/v1/catalog", {"json": {"version": 99}}, 409, "catalog_conflict"),
-    "not implemented": ("POST", "/v1/reconcile", {"json": {}}, 501, "not_implemented"),
+    "nothing at Stripe to compare with": ("POST", "/v1/reconcile", {"json": {}}, 409, "not_at_stripe"),
 }
 
 

@@ -13,7 +13,11 @@ from paywright.api.route import Route
 from paywright.api.routes import ROUTES
 from tests.harness.house import House
 
-ASKED = [route for route in ROUTES if route.path.startswith("/v1/") and route.endpoint is not None]
+ASKED = [
+    route
+    for route in ROUTES
+    if route.path.startswith("/v1/") and route.endpoint is not None and route.media_type != "text/event-stream"
+]
 IDS = [
     "u_1",
     "credits",

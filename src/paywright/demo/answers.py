@@ -38,8 +38,10 @@ class Answers:
             "Cache-Control": "no-store",
         }
 
-    def page(self, template: str, visit: Visit, *, status: int = 200, **shown: Any) -> Response[str]:
-        """The visit's message is shown by this page, and gone with it."""
+    def page(
+        self, template: str, visit: Visit, *, status: int = 200, is_glance: bool = False, **shown: Any
+    ) -> Response[str]:
+        """The visit's message is shown by this page, and gone with it. A script's glance at it leaves the message for the visitor."""
         text = self._templates.get_template(template).render(
             prefix=self._prefix,
             status=status,
@@ -49,10 +51,8 @@ class Answers:
             csrf=lambda: Markup('<input type="hidden" name="csrf" value="{}">').format(visit.csrf),
             **{"refresh_s": None, **shown},
         )
-        kept = msgspec.structs.replace(visit, message=None)
-        return Response(
-            text, status_code=status, media_type="text/html", headers=self._headers, cookies=[self._cookie(kept)]
-        )
+        cookies = [] if is_glance else [self._cookie(msgspec.structs.replace(visit, message=None))]
+        return Response(text, status_code=status, media_type="text/html", headers=self._headers, cookies=cookies)
 
     def outcome(
         self, outcome: OutcomePage, visit: Visit, *, purse: Purse | None = None, status: int = 200

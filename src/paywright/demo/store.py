@@ -31,6 +31,8 @@ STATIC = {
     "live.js": "text/javascript",
     "mark.svg": "image/svg+xml",
 }
+GLANCE = "store-glance"
+"""The header by which the page's script asks for the page anew: nobody reads it as a page."""
 TOKEN_TTL_S = 3600
 CATALOG = Path(__file__).parent / "catalog.toml"
 """What the store sells when `dev` is given no catalog."""
@@ -103,14 +105,22 @@ class Store:
     async def home(self, request: Asked) -> Response[str]:
         visit = self._visit(request)
         user = self._client.user(visit.user.id)
-        products, owned, purse = await asyncio.gather(
-            self._client.list_products(), user.list_products(), self._purse(visit)
+        products, state, purse = await asyncio.gather(
+            self._client.list_products(), user.get_state(), self._purse(visit)
         )
+        owned = state.products
         asked = request.query_params.get("interval", "")
         interval = asked if asked in INTERVALS else held_interval(products, owned)
         shown = shelf(products, owned, currency=visit.currency, interval=interval)
         return self._answers.page(
-            "store.html", visit, shelf=shown, purse=purse, interval=interval, attempt=secrets.token_urlsafe(12)
+            "store.html",
+            visit,
+            is_glance=GLANCE in request.headers,
+            shelf=shown,
+            purse=purse,
+            version=state.version,
+            interval=interval,
+            attempt=secrets.token_urlsafe(12),
         )
 
     async def live(self, request: Asked) -> Response[str]:

@@ -28,13 +28,15 @@ function told(state) {
   const item = state.items.find((each) => each.id === followed.dataset.item);
   if (item && quantity) show(item.non_negative_quantity);
   const now = JSON.stringify(state.products.map((each) => [each.id, each.quantity, each.access, each.ends_at, each.subscription]));
-  if (owned !== null && owned !== now) renew();
+  // What changed between the writing of the page and the first word of the stream is missed by neither.
+  const isBehind = owned === null ? Number(followed.dataset.version ?? state.version) !== state.version : owned !== now;
+  if (isBehind) renew();
   owned = now;
 }
 
 // The server writes the page; what it would write now takes the place of what stands there.
 async function renew() {
-  const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+  const answer = await fetch(location.href, { headers: { Accept: "text/html", "Store-Glance": "1" } });
   if (!answer.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const part of document.querySelectorAll("[data-part]")) {
