@@ -25,7 +25,7 @@ dev: setup
 
 # ARGS is handed to pytest: make test ARGS="tests/ledger -x".
 test: $(STAMPS)/runtime $(STAMPS)/test $(STAMPS)/node
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(STAMPS)/runtime $(STAMPS)/test $(STAMPS)/dev
 	$(BIN)/ruff check .

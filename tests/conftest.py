@@ -45,6 +45,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--first-seed", type=int, default=1, help="the seed of the first life in tests/simulation")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Twice the cores: every other test waits for a process, a clock or a disk."""
+    return 2 * (os.cpu_count() or 1)
+
+
+LONG = ("tests/simulation/", "tests/permutation/", "tests/flows/", "tests/crash/", "tests/browser/", "tests/healing/")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With several processes the longest files come first, so that none is left to one process at the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
+
 def pytest_configure() -> None:
     needs.required()
 

@@ -108,7 +108,7 @@ def ends_as_if_nothing_had_happened(stage: Stage, deed: str, chosen: Callable[[l
         assert death.signal == signal.SIGKILL or death == Death(0, None), death.error
         stage.again(deed)
         told = differences(expected, stage.state())
-        assert told == [], f"{deed}, killed at point {number} of {len(points)}, about `{points[number - 1]}`"
+        assert told == [], f"{deed}, killed at point {number} of {len(points)}, about `{points[number - 1]}`: {told}"
     return deaths
 
 

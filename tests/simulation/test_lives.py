@@ -19,8 +19,8 @@ from tests.simulation.town import CATALOG, Town
 from tests.simulation.trouble import TROUBLES, deliveries_suffer
 
 Drawn = TypeVar("Drawn")
-LIVES = 2
-"""For each database, unless `--lives` says otherwise."""
+LIVES = 1
+"""On each database, unless `--lives` says otherwise."""
 MOMENTS = 40
 AT_ONCE = (1, 1, 1, 2, 3)
 SETTINGS = {"PAYWRIGHT_CLAIM_TIMEOUT_S": "1", "PAYWRIGHT_RECOVERY_AFTER_S": "1"}
