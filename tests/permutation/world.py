@@ -22,6 +22,7 @@ from paywright.webhooks.door import Delivery, store
 from paywright.webhooks.mirror import arrival
 from paywright.webhooks.rules import why_ignored
 from paywright_sandbox import Sandbox
+from tests.harness.waiting import until
 from tests.permutation.catalog import CATALOG
 from tests.subscriptions.till import VISA, StripeShop
 
@@ -83,9 +84,14 @@ class World(StripeShop):
             pass
 
     def settle_all(self) -> None:
-        """As the worker does, until nothing is left to do."""
-        while webhooks.process_due(self.app, "test") + worker.carry_out_commands(self.app, self.environment):
-            pass
+        """As the worker does, until nothing is left to do; a call to Stripe that broke is waited for."""
+
+        def is_settled() -> bool:
+            while webhooks.process_due(self.app, "test") + worker.carry_out_commands(self.app, self.environment):
+                pass
+            return webhooks.settled(self.app, "test")
+
+        until(is_settled, "the inbox to be worked through", timeout_s=60)
         while worker.settle_customers(self.app, self.environment):
             pass
 
