@@ -11,6 +11,7 @@ Fixtures for every test.
 | `node` | the path of Node |
 """
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -39,7 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--crash-all", action="store_true", help="kill the server at every point of a purchase, not at a sample"
     )
     parser.addoption(
-        "--permutations", type=int, default=2, help="how many orders of each lifecycle tests/permutation tries"
+        "--permutations", type=int, default=1, help="how many orders of each lifecycle tests/permutation tries"
     )
     parser.addoption("--lives", type=int, help="how many lives tests/simulation lives on each database")
     parser.addoption("--first-seed", type=int, default=1, help="the seed of the first life in tests/simulation")
@@ -57,6 +58,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """With several processes the longest files come first, so that none is left to one process at the end."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: it need not be looked through for garbage again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def pytest_configure() -> None:

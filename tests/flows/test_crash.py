@@ -20,7 +20,7 @@ from tests.flows import books, premises
 from tests.flows.shop import CANCEL_URL, SUCCESS_URL, Shop, opened_shop
 from tests.harness.waiting import until
 
-SAMPLE = {"sqlite": 3, "postgresql": 2}
+SAMPLE = {"sqlite": 2, "postgresql": 1}
 """How many points are tried for each purchase, unless all are. Most of the points are tried in `tests/crash`, where a life costs less."""
 
 IMPATIENT = {"PAYWRIGHT_CLAIM_TIMEOUT_S": "0.5", "PAYWRIGHT_RECOVERY_AFTER_S": "0.5"}
