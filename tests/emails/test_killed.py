@@ -91,10 +91,12 @@ def killed_when(workers: Workers, postbox: Postbox, place: str) -> None:
     """The worker is killed while the server is asked that, and the server then answers nobody."""
 
     def kill() -> None:
-        if not killed:
-            killed.append(place)
+        if not begun:
+            begun.append(place)
             workers.kill()
+            killed.append(place)
 
+    begun: list[str] = []
     killed: list[str] = []
     hooks: dict[str, Callable[[], None]] = {place: kill}
     postbox.before = hooks
