@@ -29,13 +29,22 @@ def started(folder: Path, *words: str, **environ: str) -> Iterator[tuple[subproc
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PAYWRIGHT_", "STRIPE_"))}
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
-            [*PAYWRIGHT, *words], cwd=folder, env={**kept, **environ}, stdout=subprocess.PIPE, stderr=log
+            [*PAYWRIGHT, *words],
+            cwd=folder,
+            env={**kept, "PYTHONFAULTHANDLER": "1", **environ},
+            stdout=subprocess.PIPE,
+            stderr=log,
         )
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
         assert line, (folder / "log").read_text()[-2000:]
         yield process, json.loads(line)
+    except subprocess.TimeoutExpired as late:
+        process.send_signal(signal.SIGABRT)  # What each of its threads is doing goes to the log.
+        process.wait(10)
+        late.add_note((folder / "log").read_text()[-8_000:])
+        raise
     finally:
         process.kill()
         process.wait()
@@ -45,7 +54,7 @@ def started(folder: Path, *words: str, **environ: str) -> Iterator[tuple[subproc
 
 def ended(process: subprocess.Popen[bytes], number: signal.Signals = signal.SIGINT) -> int:
     process.send_signal(number)
-    return process.wait(20)
+    return process.wait(40)
 
 
 def pay(facts: Any, checkout: str) -> None:
