@@ -5,7 +5,6 @@ Two things at once, through real threads and real HTTP: one outcome, and whoever
 """
 
 import os
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -15,27 +14,11 @@ import pytest
 from paywright.client.model import CheckoutSession
 from tests.flows.catalog import PRO_USD
 from tests.flows.shop import CANCEL_URL, SUCCESS_URL, Shop
+from tests.harness.together import at_once
 
 ROUNDS = range(int(os.environ.get("PAYWRIGHT_TEST_RACES", "1")))
 DEBIT = "pm_usBankAccount_success"
 TEAM_USD, LIFETIME_USD = 4900, 14900
-
-
-def at_once(*calls: Callable[[], Any]) -> list[Any]:
-    """The outcomes, in the order of the calls."""
-    outcomes: list[Any] = [None] * len(calls)
-    start = threading.Barrier(len(calls))
-
-    def run(place: int, call: Callable[[], Any]) -> None:
-        start.wait()
-        outcomes[place] = call()
-
-    threads = [threading.Thread(target=run, args=each) for each in enumerate(calls)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return outcomes
 
 
 def code(answer: httpx.Response) -> str | None:
@@ -82,10 +65,12 @@ def test_two_checkouts_of_one_product_finish_together(shop: Shop, _: int) -> Non
     fast = shop.checkout("u_1", "lifetime")
     assert fast.id != slow.id
     at_once(
-        arrive,
-        lambda: shop.pay(fast),
-        lambda: shop.client.sync_checkout_session(fast.id),
-        lambda: shop.client.sync_checkout_session(slow.id),
+        [
+            arrive,
+            lambda: shop.pay(fast),
+            lambda: shop.client.sync_checkout_session(fast.id),
+            lambda: shop.client.sync_checkout_session(slow.id),
+        ]
     )
     refunds_arrive(shop)
     assert (shop.owned("u_1"), shop.credits("u_1", "seats")) == ({"lifetime": 1}, 1)
@@ -97,7 +82,7 @@ def test_two_checkouts_of_one_product_finish_together(shop: Shop, _: int) -> Non
 def test_two_subscriptions_of_one_line_finish_together(shop: Shop, _: int) -> None:
     _slow, arrive = by_debit(shop, "pro")
     fast = shop.checkout("u_1", "team")
-    at_once(arrive, lambda: shop.pay(fast), lambda: shop.client.sync_checkout_session(fast.id))
+    at_once([arrive, lambda: shop.pay(fast), lambda: shop.client.sync_checkout_session(fast.id)])
     refunds_arrive(shop)
     owned = shop.owned("u_1")
     assert owned in ({"pro": 1}, {"team": 1})
@@ -111,7 +96,10 @@ def test_two_subscriptions_of_one_line_finish_together(shop: Shop, _: int) -> No
 def test_a_checkout_that_finishes_while_the_product_is_granted(shop: Shop, _: int) -> None:
     session = shop.checkout("u_1", "pro")
     _paid, granted = at_once(
-        lambda: shop.pay(session), lambda: shop.http.post("/v1/customers/user/u_1/products", json={"product_id": "pro"})
+        [
+            lambda: shop.pay(session),
+            lambda: shop.http.post("/v1/customers/user/u_1/products", json={"product_id": "pro"}),
+        ]
     )
     shop.settle()
     assert (shop.owned("u_1"), shop.credits("u_1")) == ({"pro": 1}, 50)
@@ -130,7 +118,7 @@ def test_a_checkout_that_finishes_while_the_product_is_granted(shop: Shop, _: in
 def test_a_checkout_that_finishes_after_the_product_was_granted(shop: Shop, _: int) -> None:
     session = shop.checkout("u_1", "pro")
     shop.client.user("u_1").grant_product("pro")
-    at_once(lambda: shop.pay(session), *[lambda: shop.client.sync_checkout_session(session.id)] * 3)
+    at_once([lambda: shop.pay(session), *[lambda: shop.client.sync_checkout_session(session.id)] * 3])
     shop.settle()
     (pro,) = shop.client.user("u_1").list_products()
     assert (pro.product_id, pro.source, shop.credits("u_1")) == ("pro", "grant", 50)
@@ -145,8 +133,10 @@ def test_a_switch_racing_a_cancel(shop: Shop, _: int) -> None:
     quote = shop.client.user("u_1").quote_switch("pro", "team")
     base = "/v1/customers/user/u_1"
     switched, canceled = at_once(
-        lambda: shop.http.post(f"{base}/switches", json={"quote_id": quote.id}),
-        lambda: shop.http.post(f"{base}/products/pro/cancel", json={"at": "now"}),
+        [
+            lambda: shop.http.post(f"{base}/switches", json={"quote_id": quote.id}),
+            lambda: shop.http.post(f"{base}/products/pro/cancel", json={"at": "now"}),
+        ]
     )
     shop.settle()
     owned, live = shop.owned("u_1"), live_at_stripe(shop)
@@ -170,8 +160,10 @@ def test_a_switch_racing_a_cancel_at_period_end(shop: Shop, _: int) -> None:
     quote = shop.client.user("u_1").quote_switch("pro", "team")
     base = "/v1/customers/user/u_1"
     switched, canceled = at_once(
-        lambda: shop.http.post(f"{base}/switches", json={"quote_id": quote.id}),
-        lambda: shop.http.post(f"{base}/products/pro/cancel", json={}),
+        [
+            lambda: shop.http.post(f"{base}/switches", json={"quote_id": quote.id}),
+            lambda: shop.http.post(f"{base}/products/pro/cancel", json={}),
+        ]
     )
     shop.settle()
     assert switched.status_code == 200 or code(switched) == "quote_expired"
@@ -192,8 +184,10 @@ def test_webhooks_racing_the_success_page(shop: Shop, product_id: str, _: int) -
     shop.account.chaos(hold=True)
     shop.pay(session)
     at_once(
-        lambda: shop.account.chaos(duplicate=1.0, shuffle_window=6),
-        *[lambda: shop.client.sync_checkout_session(session.id)] * 5,
+        [
+            lambda: shop.account.chaos(duplicate=1.0, shuffle_window=6),
+            *[lambda: shop.client.sync_checkout_session(session.id)] * 5,
+        ]
     )
     shop.settle()
     assert (shop.owned("u_1"), shop.credits("u_1")) == ({product_id: 1}, {"pack": 100, "pro": 50}[product_id])
@@ -215,11 +209,13 @@ def test_a_second_first_purchase_makes_no_second_stripe_customer(shop: Shop, _: 
 
     intent = {"customer": {"type": "user", "id": "u_1"}, "line_items": [{"product_id": "pack", "quantity": 2}]}
     answers = at_once(
-        lambda: first("pro"),
-        lambda: first("lifetime"),
-        lambda: shop.http.post("/v1/payment-intents", json=intent),
-        lambda: shop.http.post("/v1/customers/user/u_1/setup-intents"),
-        lambda: first("pro"),
+        [
+            lambda: first("pro"),
+            lambda: first("lifetime"),
+            lambda: shop.http.post("/v1/payment-intents", json=intent),
+            lambda: shop.http.post("/v1/customers/user/u_1/setup-intents"),
+            lambda: first("pro"),
+        ]
     )
     assert {answer.status_code for answer in answers} == {201}
     (customer,) = shop.account.every("/v1/customers")

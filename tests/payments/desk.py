@@ -1,7 +1,5 @@
 """A shop whose money moves at a sandbox account of its own, and the operator's desk in it. What webhooks would bring is asked for by `hear`."""
 
-import threading
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -123,20 +121,3 @@ class Desk(StripeShop):
         with self.app.database.read() as connection:
             found = sa.select(events.c.data).where(events.c.type == event_type).order_by(events.c.sequence, events.c.id)
             return [msgspec.json.decode(row.data) for row in connection.execute(found)]
-
-
-def at_once(calls: list[Callable[[], Any]]) -> list[Any]:
-    """What each came to, all begun at one moment."""
-    found: list[Any] = []
-    start = threading.Barrier(len(calls))
-
-    def run(call: Callable[[], Any]) -> None:
-        start.wait()
-        found.append(call())
-
-    threads = [threading.Thread(target=run, args=(call,)) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return found

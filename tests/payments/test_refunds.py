@@ -12,7 +12,8 @@ from paywright.payments.model import AskedRefund, Payment, Refund
 from paywright.storage.idempotency import idempotency_key
 from paywright.stripe.gateway import StripeUnknown
 from paywright_sandbox import Sandbox
-from tests.payments.desk import Desk, at_once
+from tests.harness.together import at_once
+from tests.payments.desk import Desk
 
 HOUR_MS = 3_600_000
 

@@ -2,10 +2,10 @@
 
 import string
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tests.flows.shop import CANCEL_URL, SUCCESS_URL
+from tests.harness.together import at_once
 from tests.simulation.town import USERS, Town
 
 PAYS, DECLINES, DISPUTES, INQUIRES = "4242424242424242", "4000000000000002", "4000000000000259", "4000000000001976"
@@ -17,16 +17,6 @@ ON_SALE = (*(("pack", "once"),) * 3, ("lifetime", "once"), ("support", "monthly"
 LATER_CARDS = ("pm_card_visa", "pm_card_visa", "pm_card_chargeCustomerFail")
 
 Act = Callable[[], None]
-
-
-def at_once(acts: list[Act]) -> None:
-    """On threads of their own when they are several; whatever one of them raises is raised."""
-    if len(acts) == 1:
-        acts[0]()
-        return
-    with ThreadPoolExecutor(len(acts)) as threads:
-        for outcome in [threads.submit(act) for act in acts]:
-            outcome.result()
 
 
 def checkout(town: Town) -> Act:

@@ -13,8 +13,9 @@ from paywright.kernel.refusals import Refusal
 from tests.conftest import KINDS
 from tests.flows import premises
 from tests.flows.shop import Shop, opened_shop
+from tests.harness.together import at_once
 from tests.simulation import invariants
-from tests.simulation.acts import ACTS, Act, at_once, time_passes
+from tests.simulation.acts import ACTS, Act, time_passes
 from tests.simulation.town import CATALOG, Town
 from tests.simulation.trouble import TROUBLES, deliveries_suffer
 

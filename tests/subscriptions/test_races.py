@@ -1,7 +1,6 @@
 """Switches that meet each other, a cancel, or the webhook: one outcome, whoever is first. Real threads, both databases."""
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ from paywright.kernel.refusals import Refusal
 from paywright.ownership.model import OwnedProduct
 from paywright.subscriptions import changes, quotes, switching
 from tests.harness.shop import Shop
+from tests.harness.together import at_once
 from tests.subscriptions.terms import CATALOG, USER, asked, done, switched, told
 from tests.subscriptions.till import StripeShop
 
@@ -19,23 +19,6 @@ def shop(database_url: str) -> Iterator[Shop]:
     made = Shop(database_url, CATALOG)
     yield made
     made.close()
-
-
-def at_once(*calls: Callable[[], Any]) -> list[Any]:
-    """The outcomes, in the order of the calls."""
-    outcomes: list[Any] = [None] * len(calls)
-    start = threading.Barrier(len(calls))
-
-    def run(place: int, call: Callable[[], Any]) -> None:
-        start.wait()
-        outcomes[place] = call()
-
-    threads = [threading.Thread(target=run, args=each) for each in enumerate(calls)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return outcomes
 
 
 def codes(outcomes: list[Any]) -> list[str]:
@@ -54,7 +37,7 @@ def confirm(shop: Shop, quote_id: str) -> Any:
 def test_S4_one_quote_confirmed_ten_times_at_once_switches_once(shop: Shop) -> None:
     shop.grant(USER, "basic")
     quote_id = quoted(shop, "basic", "pro")
-    outcomes = at_once(*[lambda: confirm(shop, quote_id)] * 10)
+    outcomes = at_once([*[lambda: confirm(shop, quote_id)] * 10])
     assert codes(outcomes) == ["quote_expired"] * 9
     assert told(shop).count("subscription.switched") == 1
     assert shop.units(USER) == 100
@@ -63,7 +46,7 @@ def test_S4_one_quote_confirmed_ten_times_at_once_switches_once(shop: Shop) -> N
 def test_two_quotes_confirmed_at_once_without_stripe(shop: Shop) -> None:
     shop.grant(USER, "basic")
     first, second = quoted(shop, "basic", "pro"), quoted(shop, "basic", "max")
-    outcomes = at_once(lambda: confirm(shop, first), lambda: confirm(shop, second))
+    outcomes = at_once([lambda: confirm(shop, first), lambda: confirm(shop, second)])
     assert codes(outcomes) == ["quote_expired"]
     (winner,) = (each for each in outcomes if isinstance(each, OwnedProduct))
     assert [each.product_id for each in shop.owned(USER) if each.source != "default"] == [winner.product_id]
@@ -74,7 +57,7 @@ def test_settling_by_ten_workers_at_once_switches_once(shop: Shop) -> None:
     shop.grant(USER, "pro")
     done(switched(shop, "pro", "basic"))
     shop.at("2026-02-01T00:00:00Z")
-    at_once(*[lambda: shop.settle(USER)] * 10)
+    at_once([*[lambda: shop.settle(USER)] * 10])
     assert told(shop).count("subscription.switched") == 1
     assert [each.product_id for each in shop.owned(USER)] == ["basic"]
     assert shop.units(USER) == 10
@@ -84,7 +67,7 @@ def test_one_quote_confirmed_twice_at_once_charges_once(till: StripeShop) -> Non
     subscription_id = till.buy("pro")
     till.advance("10d")
     quote_id = quoted(till, "pro", "max")
-    outcomes = at_once(*[lambda: confirm(till, quote_id)] * 4)
+    outcomes = at_once([*[lambda: confirm(till, quote_id)] * 4])
     # A twin that meets the change while Stripe is asked goes on with it, under the same key.
     assert set(codes(outcomes)) <= {"quote_expired"}
     assert any(isinstance(each, OwnedProduct) for each in outcomes)
@@ -98,7 +81,7 @@ def test_two_quotes_confirmed_at_once_charge_once(till: StripeShop) -> None:
     subscription_id = till.buy("basic")
     till.advance("10d")
     first, second = quoted(till, "basic", "pro"), quoted(till, "basic", "max")
-    outcomes = at_once(lambda: confirm(till, first), lambda: confirm(till, second))
+    outcomes = at_once([lambda: confirm(till, first), lambda: confirm(till, second)])
     assert codes(outcomes) == ["quote_expired"]
     (winner,) = (each for each in outcomes if isinstance(each, OwnedProduct))
     till.sync(subscription_id)
@@ -114,7 +97,7 @@ def test_a_switch_and_a_cancel_at_once_have_one_outcome(till: StripeShop) -> Non
     def cancel() -> Any:
         return changes.cancel(till.app, till.environment, USER, "pro", at="now")
 
-    switch, canceled = at_once(lambda: confirm(till, quote_id), cancel)
+    switch, canceled = at_once([lambda: confirm(till, quote_id), cancel])
     till.sync(subscription_id)
     found = till.get(f"/v1/subscriptions/{subscription_id}")
     if found["status"] == "canceled":
@@ -130,7 +113,7 @@ def test_the_answer_and_the_webhook_at_once_switch_once(till: StripeShop) -> Non
     subscription_id = till.buy("pro")
     till.advance("10d")
     quote_id = quoted(till, "pro", "max")
-    at_once(lambda: confirm(till, quote_id), *[lambda: till.sync(subscription_id)] * 4)
+    at_once([lambda: confirm(till, quote_id), *[lambda: till.sync(subscription_id)] * 4])
     till.sync(subscription_id)
     assert till.owned_now() == [("max", "monthly", 1)]
     assert told(till).count("subscription.switched") == 1
