@@ -5,6 +5,7 @@ Fixtures for every test.
 |---|---|
 | `database_url` | a fresh, migrated database; the test runs once on `sqlite` and once on `postgresql` |
 | `fresh_database` | a function that makes such databases, for a test that needs several |
+| `database_of` | a function that makes one of the kind it is told |
 | `sqlite_url`, `postgres_url` | a fresh, migrated database of one kind |
 | `empty_database_url` | as `database_url`, without tables |
 | `chromium`, `page`, `screenshot` | the browser, a page in a context of its own, and `screenshot(name)` |
@@ -116,6 +117,22 @@ def fresh_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[C
         else:
             server: PostgresDatabases = request.getfixturevalue("postgres_databases")
             yield lambda: kept.enter_context(server.fresh())
+
+
+@pytest.fixture
+def database_of(
+    request: pytest.FixtureRequest, sqlite_databases: SqliteDatabases, tmp_path: Path
+) -> Iterator[Callable[[str], str]]:
+    """Each time it is called."""
+    with ExitStack() as kept:
+
+        def fresh(kind: str) -> str:
+            if kind == "sqlite":
+                return kept.enter_context(sqlite_databases.fresh(tmp_path))
+            server: PostgresDatabases = request.getfixturevalue("postgres_databases")
+            return kept.enter_context(server.fresh())
+
+        yield fresh
 
 
 @pytest.fixture

@@ -110,22 +110,6 @@ def own_shop(
         yield stage
 
 
-@pytest.fixture
-def crash_database(
-    request: pytest.FixtureRequest, sqlite_databases: SqliteDatabases, tmp_path: Path
-) -> Iterator[Callable[[str], str]]:
-    """A fresh database of that kind each time it is called."""
-    with ExitStack() as kept:
-
-        def fresh(kind: str) -> str:
-            if kind == "sqlite":
-                return kept.enter_context(sqlite_databases.fresh(tmp_path))
-            server: PostgresDatabases = request.getfixturevalue("postgres_databases")
-            return kept.enter_context(server.fresh())
-
-        yield fresh
-
-
 @contextmanager
 def audited(stage: Shop, request: pytest.FixtureRequest) -> Iterator[None]:
     """The books must be right when a story is over. One that broke off is left alone: its own failure says more."""

@@ -119,19 +119,19 @@ def test_killed_at_any_point_of_a_purchase_it_ends_with_what_was_paid_for(
     kind: str,
     product_id: str,
     sandbox_url: str,
-    crash_database: Callable[[str], str],
+    database_of: Callable[[str], str],
     tmp_path: Path,
     request: pytest.FixtureRequest,
 ) -> None:
     everything = request.config.getoption("--crash-all")
-    points = numbered_points(sandbox_url, crash_database(kind), tmp_path, product_id)
+    points = numbered_points(sandbox_url, database_of(kind), tmp_path, product_id)
     assert len(points) > 50, points
     deaths = 0
     for number in range(1, len(points) + 1) if everything else sample(points, SAMPLE[kind], product_id):
         folder = tmp_path / f"point-{number}"
         folder.mkdir()
         with (
-            premises.opened(crash_database(kind), folder, start=False, **IMPATIENT) as here,
+            premises.opened(database_of(kind), folder, start=False, **IMPATIENT) as here,
             opened_shop(here, sandbox_url, "test", chaos_seed=number) as shop,
         ):
             purchase = Purchase(shop, product_id)

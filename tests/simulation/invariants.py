@@ -159,7 +159,7 @@ def canonical(town: Town) -> dict[str, Any]:
         versions = connection.execute(
             sa.select(customers.c.customer, customers.c.version).where(customers.c.environment_id == here)
         )
-        found = {"told": dict(told.tuples().all()), "versions": dict(versions.tuples().all())}
+        found = {"told": {row[0]: row[1] for row in told}, "versions": {row[0]: row[1] for row in versions}}
     states = {user: town.ask("GET", f"/v1/customers/user/{user}")[1] for user in USERS}
     money = {user: town.ask("GET", f"/v1/customers/user/{user}/payments")[1]["data"] for user in USERS}
     return {**found, "states": states, "payments": money}
