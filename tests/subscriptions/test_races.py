@@ -7,7 +7,8 @@ import pytest
 
 from paywright.kernel.refusals import Refusal
 from paywright.ownership.model import OwnedProduct
-from paywright.subscriptions import changes, quotes, switching
+from paywright.storage.work import Work
+from paywright.subscriptions import changes, quotes, requests, switching
 from tests.harness.shop import Shop
 from tests.harness.together import at_once
 from tests.subscriptions.terms import CATALOG, USER, asked, done, switched, told
@@ -107,6 +108,23 @@ def test_a_switch_and_a_cancel_at_once_have_one_outcome(till: StripeShop) -> Non
         assert isinstance(canceled, Refusal)
         assert till.owned_now() == [("max", "monthly", 1)]
     assert told(till).count("subscription.ended") == (1 if found["status"] == "canceled" else 0)
+
+
+def test_a_switch_that_a_cancel_overtook_on_its_way_to_stripe_finds_nothing_owned(till: StripeShop) -> None:
+    subscription_id = till.buy("pro")
+    till.advance("10d")
+    quote_id = quoted(till, "pro", "max")
+    gateway = till.app.gateway(till.environment)
+
+    def overtake(work: Work) -> None:
+        if requests.under_way(work.connection, "test", subscription_id):
+            till.app.at_commit.remove(overtake)
+            gateway.delete(f"/v1/subscriptions/{subscription_id}")
+
+    till.app.at_commit.append(overtake)
+    assert codes([confirm(till, quote_id)]) == ["not_owned"]
+    assert overtake not in till.app.at_commit
+    assert (till.owned_now(), len(till.invoices())) == ([], 1)
 
 
 def test_the_answer_and_the_webhook_at_once_switch_once(till: StripeShop) -> None:

@@ -103,7 +103,7 @@ def _confirm(app: App, environment: Environment, quote: Quote) -> OwnedProduct |
     at_stripe = quotes.look(app, environment, decided)
     refusal = _charges_something_else(app, environment, quote, decided, at_stripe)
     if refusal is not None:
-        return refusal
+        return _as_of_now(app, environment, quote, subscription_id, refusal)
     asks = _asks(app, environment, quote, decided, at_stripe)
     with app.work(environment.id) as work:
         decided = _still(work, environment, quote)
@@ -241,9 +241,9 @@ def _put_back(app: App, environment: Environment, decided: Switch, at_stripe: At
 def _carry_out(app: App, environment: Environment, quote: Quote, change: Change) -> OwnedProduct | Refusal:
     """Phases 2 and 3, then the truth from Stripe: what the webhook will find done."""
     refusal = requests.carry_out(app, environment, change)
-    subscriptions.sync(app, environment, change.subscription_id)
     if refusal is not None:
-        return refusal
+        return _as_of_now(app, environment, quote, change.subscription_id, refusal)
+    subscriptions.sync(app, environment, change.subscription_id)
     with app.work(environment.id) as work:
         lock_customers(work, [quote.customer])
         held = ownership_queries.of_subscription(work.connection, environment.id, change.subscription_id)
@@ -252,3 +252,13 @@ def _carry_out(app: App, environment: Environment, quote: Quote, change: Change)
         found = next((each for each in live if each.product_id == wanted), None)
         found = found or next((each for each in live if each.id == quote.owned_product_id), None)
     return found or Refusal("quote_expired")
+
+
+def _as_of_now(app: App, environment: Environment, quote: Quote, subscription_id: str, refusal: Refusal) -> Refusal:
+    """What is owned follows from Stripe, also after a no. Who was overtaken by a cancel hears that, not in which words Stripe refused."""
+    subscriptions.sync(app, environment, subscription_id)
+    if refusal.code != "stripe_refused":
+        return refusal
+    with app.database.read() as connection:
+        left = ownership_queries.owned_product(connection, environment.id, quote.customer, quote.owned_product_id)
+    return Refusal("not_owned") if left is None or left.ended_at is not None else refusal
