@@ -1,5 +1,8 @@
 """Charges as an intent makes them: decided at once for cards, later for bank debits."""
 
+from typing import Any
+
+from ..attributes import address_of
 from ..cards import DEBIT_BY_NAME, DEBIT_FAILURES, Decline, card_of
 from ..errors import Json
 from ..objects import charges as objects
@@ -7,6 +10,13 @@ from ..objects.payment_intents import last_error, plain_error
 from ..work import Work, public
 from . import balance, mandates
 from .payment_methods import bind
+
+
+def shipping_of(wish: Any) -> Json | None:
+    if not wish:
+        return None
+    texts = {name: wish.get(name) or None for name in ("carrier", "name", "phone", "tracking_number")}
+    return {"address": address_of(wish["address"]), **texts}
 
 
 def time_of(work: Work, intent: Json) -> int:

@@ -1,4 +1,4 @@
-"""What becomes of an invoice the customer pays by hand: word some days before it is due and after; on the day itself its subscription is late."""
+"""What becomes of an invoice the customer pays by hand: word some days before it is due and after."""
 
 from ..account import Due
 from ..errors import Json
@@ -26,16 +26,6 @@ def plan(work: Work, bill: Json) -> None:
 @due("will_be_due")
 def tell_before(work: Work, act: Due) -> None:
     tell(work, act.object_id, "invoice.will_be_due")
-
-
-@due("payment_due")
-def is_late(work: Work, act: Due) -> None:
-    """As a failed charge would be: the subscription is past due."""
-    from .invoices import tell as tell_hearers
-
-    bill = work.get("invoice", act.object_id)
-    if bill and bill["status"] == "open":
-        tell_hearers(work, bill, "failed")
 
 
 @due("overdue")

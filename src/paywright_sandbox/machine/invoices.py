@@ -8,13 +8,14 @@ the invoice's own events. Collecting the money is collection.py.
 from collections.abc import Callable
 from typing import Literal
 
-from ..account import copied
+from ..account import Due, copied
 from ..errors import Json, invalid
 from ..objects.customers import deleted
 from ..objects.invoices import invoice, subscription_parent
 from ..work import Work
 from . import invoice_notices
 from .balances import move
+from .due import due
 from .invoice_totals import due_and_balance, put_totals
 
 FINALIZE_WAIT_MAX_S = 72 * 3600
@@ -239,6 +240,14 @@ def mark_uncollectible(work: Work, id: str, reason: str = "user_forgiven") -> Js
     work.emit("invoice.marked_uncollectible", made)
     tell(work, made, "uncollectible")
     return made
+
+
+@due("payment_due")
+def is_late(work: Work, act: Due) -> None:
+    """Nobody paid by hand. As after a failed charge, the subscription is past due."""
+    bill = work.get("invoice", act.object_id)
+    if bill and bill["status"] == "open":
+        tell(work, bill, "failed")
 
 
 def delete(work: Work, id: str) -> Json:

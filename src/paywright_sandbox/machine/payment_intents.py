@@ -8,17 +8,15 @@ Payment intents.
 How a payment is tried stands in attempts.py; only `confirm` turns a decline into a 402.
 """
 
-from typing import Any
-
 from ..account import Due
-from ..attributes import address_of, take, take_metadata
+from ..attributes import take, take_metadata
 from ..errors import ApiError, Json, invalid
 from ..money import check_amount, currency_of
 from ..objects import payment_intents as objects
 from ..work import Work, public
 from . import charges, payment_methods
 from .attempts import How, attempt, check_method, finish, refusal_of, succeed, unexpected_state
-from .charges import time_of
+from .charges import shipping_of, time_of
 from .due import due
 from .refunds import release
 
@@ -90,13 +88,6 @@ def chosen_method(work: Work, parameters: Json) -> Json | None:
     if parameters.get("payment_method"):
         return payment_methods.resolve(work, parameters["payment_method"])
     return None
-
-
-def shipping_of(wish: Any) -> Json | None:
-    if not wish:
-        return None
-    texts = {name: wish.get(name) or None for name in ("carrier", "name", "phone", "tracking_number")}
-    return {"address": address_of(wish["address"]), **texts}
 
 
 def types_of(intent: Json) -> list[str]:

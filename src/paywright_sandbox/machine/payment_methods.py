@@ -33,6 +33,18 @@ def resolve(work: Work, id: str, param: str = "payment_method") -> Json:
     return work.require("payment_method", id, param)
 
 
+def used_token(work: Work, id: str) -> Json:
+    """The payment method of a card token, which is used up by this."""
+    held = work.require("token", id, "card[token]")
+    if held["used"]:
+        raise invalid(
+            f"You cannot use a Stripe token more than once: {id}.", param="card[token]", code="token_already_used"
+        )
+    held["used"] = True
+    work.save(held)
+    return work.require("payment_method", held["_method"])
+
+
 def year_of(work: Work) -> int:
     return time.gmtime(work.now).tm_year
 
@@ -70,9 +82,7 @@ def card_from(work: Work, wish: Json) -> Json:
     if "token" in wish:
         name = wish["token"].removeprefix("tok_")
         if name not in BY_NAME:
-            from .tokens import card_of as card_behind
-
-            return card_behind(work, wish["token"])
+            return used_token(work, wish["token"])
         return mint_card(work, BY_NAME[name], exp_month=DEFAULT_MONTH, exp_year=year_of(work) + 4, has_cvc=False)
     for name in ("number", "exp_month", "exp_year"):
         if name not in wish:

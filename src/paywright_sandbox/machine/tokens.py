@@ -5,7 +5,7 @@ from ..errors import Json, invalid, missing_parameter, not_implemented
 from ..objects import tokens as objects
 from ..work import Work
 from . import payment_methods
-from .payment_intents import shipping_of
+from .charges import shipping_of
 
 LIFE_S = 12 * 3600
 CARRIED = ("return_url", "setup_future_usage", "shipping")
@@ -32,18 +32,6 @@ def create(work: Work, wish: Json) -> Json:
     made = objects.token(f"tok_{letters(24)}", work.now, card=objects.token_card(f"card_{letters(24)}", method))
     made["_method"] = method["id"]
     return work.save(made)
-
-
-def card_of(work: Work, id: str) -> Json:
-    """The payment method of a card token, which is used up."""
-    held = work.require("token", id, "card[token]")
-    if held["used"]:
-        raise invalid(
-            f"You cannot use a Stripe token more than once: {id}.", param="card[token]", code="token_already_used"
-        )
-    held["used"] = True
-    work.save(held)
-    return work.require("payment_method", held["_method"])
 
 
 def create_confirmation(work: Work, wish: Json) -> Json:

@@ -5,7 +5,7 @@ from ..attributes import take, take_metadata
 from ..errors import Json, invalid
 from ..listing import listing, page
 from ..machine import refunds
-from ..machine.payment_intents import shipping_of
+from ..machine.charges import shipping_of
 from ..routing import route
 from ..serialise import absent_unless_expanded
 from ..work import Work
