@@ -313,6 +313,10 @@ class Worker:
                 self._turn(changed)
             except OUTAGES as error:
                 log.warning("the worker waits: %s: %s", type(error).__name__, error)
+            except Exception:
+                # A worker that is dead and does not look it would be worse than one that complains every second.
+                log.exception("the worker waits: unhandled")
+                self._stopping.wait(self._poll_s)
             self._stopping.wait(TURN_GAP_S)
 
     def _turn(self, changed: set[str]) -> None:

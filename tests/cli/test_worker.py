@@ -118,6 +118,22 @@ def test_a_job_that_raises_runs_again_later(app: App, error: Exception, caplog: 
     assert {record.exc_info is None for record in logged} == {isinstance(error, DatabaseUnavailable)}
 
 
+def test_a_look_for_work_that_fails_is_no_end_of_the_worker(app: App, caplog: pytest.LogCaptureFixture) -> None:
+    counted: list[str] = []
+    failures = [ZeroDivisionError("a bug"), DatabaseUnavailable("gone")]
+
+    def fail(*_: Any) -> None:
+        if failures:
+            raise failures.pop()
+
+    sa.event.listen(app.database.engine, "before_cursor_execute", fail)
+    with Worker(app, jobs=(Job("job", counting(counted, lambda: 0), 0),), poll_s=0.01):
+        until(lambda: counted, "the job to run")
+    assert failures == []
+    logged = [record for record in caplog.records if record.name == "paywright.worker"]
+    assert [record.exc_info is None for record in logged] == [True, False]
+
+
 def test_an_idle_worker_writes_nothing(app: App) -> None:
     """A job that is woken by commits and commits itself would wake itself for ever."""
     with Worker(app):
