@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from paywright.cli import main
+from paywright.cli import dev_data, main
+from paywright.cli.dev_data import DevData
+from paywright.cli.dev_setup import Refused, offline
+from paywright.kernel.settings import Settings
 
 SECRET = "a secret of tests only, long enough"
 
@@ -136,3 +139,71 @@ def test_a_database_that_is_behind_says_what_to_do(tmp_path: Path, postgres_data
     with postgres_databases.fresh(migrated=False) as url:
         result = Shell(tmp_path, url).run("status")
     assert (result.exit_code, "paywright migrate" in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("export", "nowhere/out.jsonl"),
+        ("catalog", "pull", "nowhere/catalog.toml"),
+        ("emails", "preview", "receipt", "--write", "/dev/null/here"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_file_that_can_not_be_written_is_named_and_that_is_all(shell: Shell, words: tuple[str, ...]) -> None:
+    shell.run("migrate")
+    said = shell.run(*words)
+    assert said.exit_code == 1
+    assert said.stderr.startswith(f"paywright: {words[-1].partition('.')[0]}"), said.output
+    assert shell.run(*words, "--json").stdout.startswith('{"error":{"code":"file_unusable"')
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("mysql://me:secret@db/shop", "mysql is no database"),
+        ("secret", "is no URL"),
+        ("sqlite://", "name a file"),
+        ("postgresql://me:secret@127.0.0.1:1/shop", "Connection refused"),
+    ],
+)
+def test_a_database_that_is_none_is_told_without_its_password(shell: Shell, url: str, told: str) -> None:
+    said = CliRunner().invoke(main, ["migrate"], env={"PAYWRIGHT_DATABASE_URL": url})
+    assert (said.exit_code, told in said.stderr, "secret" in said.stderr) == (1, True, False), said.output
+
+
+def test_a_malformed_setting_is_named_as_it_is_set(shell: Shell) -> None:
+    said = CliRunner().invoke(main, ["status"], env={"PAYWRIGHT_PORT": "many"})
+    assert (said.exit_code, said.stderr) == (1, "paywright: PAYWRIGHT_PORT is malformed: Expected `int`, got `str`\n")
+
+
+def test_an_environment_that_is_there_as_another_kind_is_not_passed_off_as_what_was_asked(shell: Shell) -> None:
+    shell.run("migrate")
+    shell.run("environments", "create", "shop", "--provider", "instant")
+    assert shell.json("environments", "create", "shop")["provider"] == "instant"
+    said = shell.run("environments", "create", "shop", "--mode", "live")
+    assert (said.exit_code, "already: test, instant" in said.stderr) == (1, True)
+
+
+def test_what_init_writes_goes_with_what_dev_keeps_whichever_was_first(tmp_path: Path) -> None:
+    kept = dev_data.read_or_make(tmp_path / dev_data.FOLDER)
+    assert dev_data.read_or_make(tmp_path / dev_data.FOLDER, "another").secret == kept.secret
+    assert dev_data.read_or_make(tmp_path / "later", "of .env").secret == "of .env"
+    with pytest.raises(Refused):
+        offline(Settings(secret="another"), kept.secret)
+    before = Path.cwd()
+    os.chdir(tmp_path)
+    try:
+        assert CliRunner().invoke(main, ["init"], env={"PAYWRIGHT_DATABASE_URL": ""}).exit_code == 0
+    finally:
+        os.chdir(before)
+    assert (tmp_path / ".env").read_text() == f"PAYWRIGHT_SECRET={kept.secret}\n"
+
+
+def test_beside_dev_links_lead_to_dev(tmp_path: Path) -> None:
+    dev_data.write(tmp_path, DevData(secret="kept", url="http://127.0.0.1:8787"))
+    here = f"sqlite:///{tmp_path / 'paywright.db'}"
+    beside = dev_data.as_dev_is(Settings(database_url=here))
+    assert (beside.secret, beside.public_url) == ("kept", "http://127.0.0.1:8787")
+    chosen = dev_data.as_dev_is(Settings(database_url=here, secret="mine", public_url="https://app.example"))
+    assert (chosen.secret, chosen.public_url) == ("mine", "https://app.example")

@@ -44,7 +44,7 @@ def _from_python(path: Path) -> Any:
     try:
         defined = runpy.run_path(str(path), run_name="paywright_catalog")
     # Whatever the file raises is the file's mistake, and its author wants to see it with its cause.
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise CatalogFileUnreadable(f"{path}: {type(error).__name__}: {error}") from error
     if "catalog" in defined:
         return defined["catalog"]

@@ -11,7 +11,7 @@ import msgspec
 
 from paywright.cli import dev_data, dev_setup
 from paywright.cli.dev_data import DevData
-from paywright.cli.options import fail, log_to_stderr, shared, show
+from paywright.cli.options import fail, log_level, log_to_stderr, shared, show
 from paywright.cli.sandbox_process import SandboxFailed, SandboxProcess
 from paywright.cli.stopping import Told
 
@@ -57,9 +57,7 @@ class Wish(msgspec.Struct, frozen=True):
     help="What is sold; else the catalog file here, else the demo store's.",
 )
 @click.option("--no-demo", is_flag=True, help="Without the demo store.")
-@click.option(
-    "--log-level", default="warning", show_default=True, help="debug, info, warning or error, on standard error."
-)
+@log_level("warning")
 @shared
 def dev(
     host: str,
@@ -98,9 +96,10 @@ def running(sandbox: SandboxProcess, wish: Wish) -> Iterator[dict[str, Any]]:
     from paywright.storage.migrate import upgrade
     from paywright.worker import Worker
 
-    kept = dev_data.read_or_make(wish.data_dir)
     url = f"sqlite:///{wish.data_dir / 'paywright.db'}"
-    settings = dev_setup.offline(load_settings(database_url=url, secret=kept.secret, environment=wish.environment_id))
+    given = load_settings(database_url=url, environment=wish.environment_id)
+    kept = dev_data.read_or_make(wish.data_dir, given.secret)
+    settings = dev_setup.offline(given, kept.secret)
     upgrade(settings.database_url)
     without_telemetry()
     with ExitStack() as stack:

@@ -29,10 +29,11 @@ def read(folder: Path) -> DevData | None:
     return msgspec.json.decode(path.read_bytes(), type=DevData) if path.is_file() else None
 
 
-def read_or_make(folder: Path) -> DevData:
+def read_or_make(folder: Path, secret: str | None = None) -> DevData:
+    """The first run makes a secret, or takes the one that is set, so that other programs of this folder can read what is stored here."""
     found = read(folder)
     if found is None:
-        found = DevData(secret=secrets.token_urlsafe(32))
+        found = DevData(secret=secret or secrets.token_urlsafe(32))
         write(folder, found)
     return found
 
@@ -49,9 +50,20 @@ def write(folder: Path, kept: DevData) -> None:
     fresh.replace(folder / FILE)
 
 
+def beside(settings: Settings) -> DevData | None:
+    """What `dev` keeps beside the database; None for a database that `dev` did not make."""
+    if not settings.database_url.startswith("sqlite:///"):
+        return None
+    return read(Path(settings.database_url.removeprefix("sqlite:///")).parent)
+
+
 def with_dev_secret(settings: Settings) -> Settings:
-    """A SQLite database that `dev` made comes with its secret beside it, so that other commands can read what it stored."""
-    if settings.secret or not settings.database_url.startswith("sqlite:///"):
-        return settings
-    kept = read(Path(settings.database_url.removeprefix("sqlite:///")).parent)
-    return settings if kept is None else msgspec.structs.replace(settings, secret=kept.secret)
+    """A database that `dev` made comes with its secret, so that other commands can read what it stored."""
+    kept = beside(settings)
+    return settings if settings.secret or kept is None else msgspec.structs.replace(settings, secret=kept.secret)
+
+
+def as_dev_is(settings: Settings) -> Settings:
+    """With the secret of `dev` and the address it serves at, for whoever works on its database beside it."""
+    kept = beside(settings)
+    return with_dev_secret(settings if kept is None or kept.url is None else settings.reached_at(kept.url))

@@ -26,10 +26,19 @@ class Refused(Exception):
     """Something in the way of `dev`, as a sentence."""
 
 
-def offline(settings: "Settings") -> "Settings":
-    """Offline means offline: Stripe keys and the mail server in the environment are for other commands."""
+def offline(settings: "Settings", secret: str) -> "Settings":
+    """
+    Offline means offline: Stripe keys and the mail server in the environment are for other commands.
+
+    Another `PAYWRIGHT_SECRET` than the one the data was made under is refused: every other program in this folder would read nothing of it.
+    """
+    if settings.secret not in (None, secret):
+        raise Refused(
+            "PAYWRIGHT_SECRET is not the one this data was made under: unset it, or name another folder with `--data-dir`"
+        )
     return msgspec.structs.replace(
         settings,
+        secret=secret,
         stripe_secret_key=None,
         stripe_publishable_key=None,
         stripe_webhook_secret=None,

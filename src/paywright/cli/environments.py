@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from paywright.cli.connecting import connect
-from paywright.cli.options import must, opened, read_settings, shared, show, table
+from paywright.cli.options import fail, must, opened, read_settings, shared, show, table
 
 
 @click.group("environments")
@@ -18,15 +18,9 @@ group.add_command(connect)
 
 @group.command("create")
 @click.argument("environment_id", metavar="ID")
+@click.option("--mode", type=click.Choice(["test", "live"]), help="Live moves real money. Left out: test.")
 @click.option(
-    "--mode", type=click.Choice(["test", "live"]), default="test", show_default=True, help="Live moves real money."
-)
-@click.option(
-    "--provider",
-    type=click.Choice(["stripe", "sandbox", "instant"]),
-    default="stripe",
-    show_default=True,
-    help="Where money moves.",
+    "--provider", type=click.Choice(["stripe", "sandbox", "instant"]), help="Where money moves. Left out: stripe."
 )
 @shared
 def create(environment_id: str, mode: Any, provider: Any, environment: str | None, as_json: bool) -> None:
@@ -34,7 +28,15 @@ def create(environment_id: str, mode: Any, provider: Any, environment: str | Non
     from paywright.app import create_environment
 
     with opened(environment) as (app, _):
-        made = must(create_environment(app, environment_id, mode=mode, provider=provider), as_json=as_json)
+        outcome = create_environment(app, environment_id, mode=mode or "test", provider=provider or "stripe")
+    made = must(outcome, as_json=as_json)
+    if (mode or made.mode, provider or made.provider) != (made.mode, made.provider):
+        fail(
+            f"there is an environment `{made.id}` already: {made.mode}, {made.provider}",
+            as_json=as_json,
+            code="environment_exists",
+            facts=shown(made),
+        )
     show(shown(made), f"{made.id}: {made.mode}, {made.provider}", as_json=as_json)
 
 

@@ -37,11 +37,12 @@ def doctor(environment: str | None, as_json: bool) -> None:
 def examined(environment: str | None) -> "list[Check]":
     """On a database that is behind, nothing but that can be said."""
     from paywright.app import is_new_sqlite, open_app, select_environment
+    from paywright.cli.dev_data import as_dev_is
     from paywright.healing import doctor as healing
     from paywright.healing.model import Check
     from paywright.storage.migrate import SchemaOutdated
 
-    settings = read_settings(environment)
+    settings = as_dev_is(read_settings(environment))
     if is_new_sqlite(settings.database_url):
         return [
             Check(

@@ -34,6 +34,10 @@ def shared(command: Command) -> Command:
                 as_json=bool(options.get("as_json")),
                 code=snake(type(error).__name__),
             )
+        except OSError as error:
+            if error.filename is None:
+                raise
+            fail(f"{error.filename}: {error.strerror}", as_json=bool(options.get("as_json")), code="file_unusable")
 
     with_json = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")(guarded)
     with_both: Any = click.option(
@@ -80,9 +84,10 @@ def read_settings(environment: str | None = None, **given: Any) -> "Settings":
 def opened(environment: str | None = None, **given: Any) -> "Iterator[tuple[App, Environment]]":
     """An App and the selected environment, closed in the end."""
     from paywright.app import open_app, select_environment
+    from paywright.cli.dev_data import as_dev_is
     from paywright.outbox.audit import acting
 
-    app = open_app(read_settings(environment, **given))
+    app = open_app(as_dev_is(read_settings(environment, **given)))
     try:
         with acting("cli"):
             yield app, select_environment(app, app.settings.environment)
@@ -126,6 +131,17 @@ def table(rows: list[tuple[str, ...]], head: tuple[str, ...]) -> str:
     widths = [max(len(line[place]) for line in lines) for place in range(len(head))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def log_level(default: str) -> Callable[[Command], Command]:
+    """The option `--log-level`."""
+    return click.option(
+        "--log-level",
+        type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),
+        default=default,
+        show_default=True,
+        help="debug, info, warning or error, on standard error.",
     )
 
 

@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from paywright.cli.options import fail, log_to_stderr, opened, read_settings, shared, show
+from paywright.cli.options import fail, log_level, log_to_stderr, opened, read_settings, shared, show
 from paywright.cli.stopping import Told
 from paywright.cli.supervision import Supervisor
 
 if TYPE_CHECKING:
     from paywright.kernel.settings import Settings
 
-LOG_LEVEL = click.option(
-    "--log-level", default="info", show_default=True, help="debug, info, warning or error, on standard error."
-)
+LOG_LEVEL = log_level("info")
 
 
 @click.command()

@@ -116,7 +116,13 @@ def advance(span: str, environment: str | None, as_json: bool) -> None:
 @shared
 def init(framework: str | None, environment: str | None, as_json: bool) -> None:
     """Write a starter catalog, a .env and first lines of code for FRAMEWORK. What is there already stays."""
-    files = {**starter_files(framework), ".env": f"PAYWRIGHT_SECRET={secrets.token_urlsafe(32)}\n"}
+    from paywright.cli.dev_data import beside
+    from paywright.kernel.settings import load_settings
+
+    # Where `dev` was before, its data can be read with its secret only.
+    kept_by_dev = beside(load_settings())
+    secret = secrets.token_urlsafe(32) if kept_by_dev is None else kept_by_dev.secret
+    files = {**starter_files(framework), ".env": f"PAYWRIGHT_SECRET={secret}\n"}
     written, kept = [], []
     for name, text in files.items():
         path = Path(name)

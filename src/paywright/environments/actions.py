@@ -102,8 +102,13 @@ class StripeCredentials(msgspec.Struct, frozen=True):
     account: str | None
     api_base: str | None
 
+    @property
+    def masked(self) -> str:
+        """The secret key as it may be shown: `sk_test_…last4`."""
+        return f"{self.secret_key[:8]}…{self.secret_key[-4:]}"
+
     def __repr__(self) -> str:
-        return f"StripeCredentials({self.secret_key[:8]}…{self.secret_key[-4:]})"
+        return f"StripeCredentials({self.masked})"
 
 
 def wrong_key(secret_key: str, environment: Environment) -> Refusal | None:

@@ -56,7 +56,7 @@ def key(patient: Patient) -> Iterator[Check]:
             "Give the restricted key these permissions in Stripe's dashboard.",
         )
     else:
-        yield fine("key", f"{credentials!r} works.")
+        yield fine("key", f"{credentials.masked} works.")
 
 
 def _may_read(patient: Patient, path: str) -> bool:

@@ -21,7 +21,7 @@ from paywright.api.matching import match
 from paywright.api.route import Route
 from paywright.app import CatalogRefused, apply_catalog_file, is_in_use, open_app
 from paywright.catalog.actions import apply
-from paywright.cli.dev_data import with_dev_secret
+from paywright.cli.dev_data import as_dev_is
 from paywright.client.errors import PaywrightError, of_answer
 from paywright.client.transport import Frame, query_text
 from paywright.engine.app import App
@@ -41,7 +41,7 @@ ACTOR = "process"
 
 def started(catalog: str | dict[str, Any] | None, provider: Provider, given: dict[str, Any]) -> App:
     """An App on the settings, with the catalog in force. In live a catalog is applied by hand only."""
-    settings = with_dev_secret(load_settings(**given))
+    settings = as_dev_is(load_settings(**given))
     app = open_app(settings, provider=provider)
     try:
         if isinstance(catalog, dict):

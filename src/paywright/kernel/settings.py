@@ -80,7 +80,8 @@ def load_settings(environ: Mapping[str, str] | None = None, *, folder: Path | No
     try:
         return msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise SettingsInvalid(f"a setting is malformed: {error}") from error
+        reason, _, field = str(error).partition(" - at `$.")
+        raise SettingsInvalid(f"{variable(field.rstrip('`'))} is malformed: {reason}") from error
 
 
 def _toml(path: Path) -> dict[str, Any]:

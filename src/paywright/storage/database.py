@@ -18,6 +18,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 
 from paywright.kernel import faults
+from paywright.kernel.settings import SettingsInvalid
 
 Dialect = Literal["sqlite", "postgresql"]
 
@@ -30,16 +31,19 @@ class DatabaseUnavailable(Exception):
 
 
 def normalised(database_url: str) -> URL:
-    """The URL with our drivers: `sqlite:///…` as it is, `postgres://` and `postgresql://` with psycopg 3."""
+    """The URL with our drivers: `sqlite:///…` as it is, `postgres://` and `postgresql://` with psycopg 3. Raises `SettingsInvalid`."""
     if database_url.startswith("postgres://"):
         database_url = "postgresql://" + database_url.removeprefix("postgres://")
-    url = make_url(database_url)
-    if url.drivername == "postgresql":
-        return url.set(drivername="postgresql+psycopg")
-    assert url.get_backend_name() in ("sqlite", "postgresql"), (
-        f"{url.get_backend_name()} is no database Paywright runs on"
-    )
-    return url
+    try:
+        url = make_url(database_url)
+    except sa.exc.ArgumentError as error:
+        # Not shown as it was given: it may hold a password.
+        raise SettingsInvalid("PAYWRIGHT_DATABASE_URL is no URL: sqlite:///file.db or postgresql://…") from error
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise SettingsInvalid(f"{url.get_backend_name()} is no database Paywright runs on: sqlite:/// or postgresql://")
+    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+        raise SettingsInvalid("an in-memory database has no second connection: name a file, sqlite:///file.db")
+    return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
 
 
 class Database:
@@ -97,13 +101,14 @@ def _outages_named() -> Iterator[None]:
     try:
         yield
     except sa.exc.OperationalError as error:
-        raise DatabaseUnavailable(type(error.orig).__name__) from error
+        # The first line says what; what follows may show the statement.
+        reason = str(error.orig).partition("\n")[0]
+        raise DatabaseUnavailable(f"the database can't be used: {reason or type(error.orig).__name__}") from error
 
 
 def _sqlite_engine(url: URL) -> Engine:
-    if url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    assert url.database and url.database != ":memory:", "an in-memory database has no second connection; name a file"
+    assert url.database, "normalised() lets no other through"
+    Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(
         url, connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000, "cached_statements": 512}
     )
