@@ -253,6 +253,12 @@ def test_what_is_wrong_is_said_with_what_to_do(clinic: Clinic, ill: str) -> None
     assert check.mend
 
 
+def test_news_the_endpoint_is_not_told_is_not_missed(clinic: Clinic) -> None:
+    write(clinic, stripe_events, received_at=wall_ms() - 48 * HOUR_MS)
+    clinic.post("/v1/customers", {"email": "new@example.com"})
+    assert clinic.said()["deliveries"].ok is True
+
+
 def test_an_old_version_and_a_crowded_account_are_worth_knowing(clinic: Clinic) -> None:
     made = clinic.endpoint()
     clinic.app.gateway(clinic.environment).delete(f"/v1/webhook_endpoints/{made['id']}")

@@ -15,7 +15,7 @@ from paywright.kernel.instants import rfc3339
 from paywright.stripe.gateway import StripeRefused
 from paywright.stripe.metadata import ENVIRONMENT, metadata_of
 from paywright.webhooks import failures
-from paywright.webhooks.rules import ASKED_EVENTS, EVENT_TYPES
+from paywright.webhooks.rules import ASKED_EVENTS
 from paywright.webhooks.tables import stripe_events, stripe_lanes
 
 ENDPOINTS_MAX = 16
@@ -166,8 +166,8 @@ def deliveries(patient: Patient) -> Iterator[Check]:
 
 
 def _not_held(patient: Patient, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of those we act on."""
-    wanted = [event for event in events if event["type"] in EVENT_TYPES]
+    """Of those the endpoint is told: news nobody asked for never comes, and is nothing to worry about."""
+    wanted = [event for event in events if event["type"] in ASKED_EVENTS]
     e = stripe_events.c
     held = sa.select(e.id).where(
         e.environment_id == patient.environment.id, e.id.in_([event["id"] for event in wanted])
