@@ -18,7 +18,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -38,6 +38,8 @@ SERVER_SETTINGS = {
     "max_wal_size": "4GB",
     "checkpoint_timeout": "1h",
     "log_min_messages": "fatal",
+    "autovacuum": "off",
+    "jit": "off",
 }
 
 
@@ -67,18 +69,8 @@ class PostgresServer:
                 sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database_name(url)))
             )
 
-    def ask(self, url: str, query: LiteralString) -> str:
-        """The one value a query answers, as text."""
-        with self._inside(url) as connection:
-            row = connection.execute(query).fetchone()
-        assert row is not None
-        return str(row[0])
-
-    def run(self, url: str, statements: LiteralString) -> None:
-        with self._inside(url) as connection:
-            connection.execute(statements)
-
-    def _inside(self, url: str) -> psycopg.Connection[tuple[Any, ...]]:
+    def inside(self, url: str) -> psycopg.Connection[tuple[Any, ...]]:
+        """A connection as the server's owner. Each statement commits by itself."""
         name = database_name(url)
         return psycopg.connect(urlunsplit(urlsplit(self.admin_url)._replace(path=f"/{name}")), autocommit=True)
 

@@ -1,17 +1,22 @@
 """The harness itself: what it promises to the other tests."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 import sqlalchemy
 from playwright.sync_api import Page
+from psycopg import sql
 
+from paywright.storage.schema import metadata
 from tests.harness import postgres
 from tests.harness.databases import PostgresDatabases, SqliteDatabases
+from tests.harness.rooms import import_all_tables
 from tests.harness.waiting import until
 
 
@@ -64,6 +69,113 @@ def test_an_empty_database_has_no_tables(empty_database_url: str) -> None:
 
 def test_databases_of_one_test_share_nothing(fresh_database: Callable[[], str]) -> None:
     assert fresh_database() != fresh_database()
+
+
+def test_no_row_of_a_test_is_there_in_the_next(postgres_databases: PostgresDatabases) -> None:
+    """Whatever table it is in: a database is used again, and each table had a row when it was given back."""
+    with postgres_databases.fresh() as first:
+        fill_every_table(first)
+        filled = rows_of_tables(first)
+    with postgres_databases.fresh() as second:
+        assert second == first
+        left = rows_of_tables(second)
+    assert filled == dict.fromkeys(left, 1)
+    assert left == {name: 1 if name == "alembic_version" else 0 for name in filled}
+
+
+def test_a_large_table_is_emptied_like_a_small_one(postgres_databases: PostgresDatabases) -> None:
+    for _ in range(2):
+        with postgres_databases.fresh() as url:
+            assert set(rows_of_tables(url).values()) == {0, 1}
+            with psycopg.connect(url) as connection:
+                connection.execute(
+                    "INSERT INTO catalogs (environment_id, version) SELECT repeat('x', 500) || n, n FROM generate_series(1, 2000) n"
+                )
+
+
+CHANGES_OF_THE_SCHEMA = (
+    "CREATE TABLE more (id integer)",
+    "ALTER TABLE catalogs ADD COLUMN more text",
+    "ALTER TABLE catalogs ALTER COLUMN version SET DEFAULT 7",
+    "ALTER TABLE ledger_entries DISABLE TRIGGER ledger_entries_append_only",
+    "CREATE INDEX more ON catalogs (version)",
+    "ALTER TABLE catalogs DROP CONSTRAINT pk_catalogs",
+    "CREATE FUNCTION more() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+    "CREATE SCHEMA more",
+    "CREATE SEQUENCE more",
+    "UPDATE alembic_version SET version_num = '0001'",
+)
+
+
+@pytest.mark.parametrize("change", CHANGES_OF_THE_SCHEMA)
+def test_a_database_whose_schema_a_test_changed_is_not_used_again(
+    change: str, postgres_databases: PostgresDatabases
+) -> None:
+    with postgres_databases.fresh() as first, psycopg.connect(first, autocommit=True) as connection:
+        connection.execute(change)
+    with postgres_databases.fresh() as second:
+        assert second != first
+
+
+def test_a_database_whose_connections_a_test_ended_is_emptied_all_the_same(
+    postgres_databases: PostgresDatabases,
+) -> None:
+    with postgres_databases.fresh() as first:
+        fill_every_table(first)
+        postgres_databases.server.disconnect_all(first)
+    with postgres_databases.fresh() as second:
+        assert second == first
+        assert set(rows_of_tables(second).values()) == {0, 1}
+
+
+def test_nobody_stays_connected_from_one_test_to_the_next(postgres_databases: PostgresDatabases) -> None:
+    with postgres_databases.fresh() as first:
+        left = psycopg.connect(first)
+        left.execute("SELECT * FROM catalogs")
+    with postgres_databases.fresh() as second:
+        assert second == first
+        with pytest.raises(psycopg.OperationalError):
+            left.execute("SELECT 1")
+
+
+WANTED: dict[tuple[str, str], str | int] = {
+    ("api_keys", "kind"): "publishable",
+    ("item_grants", "quantity"): 5,
+    ("stripe_events", "status"): "processing",
+}
+"""What a row needs so that its table takes it, where the first allowed word and ones are not enough."""
+
+
+def fill_every_table(url: str) -> None:
+    import_all_tables()
+    with psycopg.connect(url) as connection:
+        for table in metadata.sorted_tables:
+            row = {column.name: a_value(table, column) for column in table.columns}
+            names = sql.SQL(", ").join(map(sql.Identifier, row))
+            insert = sql.SQL("INSERT INTO {} ({}) VALUES ({})")
+            places = sql.SQL(", ").join(sql.Placeholder() * len(row))
+            connection.execute(insert.format(sql.Identifier(table.name), names, places), list(row.values()))
+
+
+def a_value(table: sqlalchemy.Table, column: sqlalchemy.Column[Any]) -> str | int | bytes:
+    if (table.name, column.name) in WANTED:
+        return WANTED[table.name, column.name]
+    if isinstance(column.type, sqlalchemy.LargeBinary):
+        return b"x"
+    if isinstance(column.type, sqlalchemy.Integer):
+        return 1
+    checks = [str(each.sqltext) for each in table.constraints if isinstance(each, sqlalchemy.CheckConstraint)]
+    words = re.findall(rf"\b{column.name} IN \('([a-z_]+)'", " ".join(checks))
+    return str(words[0]) if words else "x"
+
+
+def rows_of_tables(url: str) -> dict[str, int]:
+    """As PostgreSQL knows them, not as we do."""
+    with psycopg.connect(url) as connection:
+        names = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        counting = sql.SQL("SELECT count(*) FROM {}")
+        counts = [connection.execute(counting.format(sql.Identifier(name))).fetchone() for (name,) in names]
+    return {name: count[0] for (name,), count in zip(names, counts, strict=True) if count is not None}
 
 
 def tables(url: str) -> set[str]:
