@@ -118,6 +118,8 @@ def test_a_bad_checkout_is_refused(shared_house: House, name: str) -> None:
 OTHERS: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
     "unknown path": ("GET", "/v1/nothing", {}, 404, "not_found"),
     "root": ("GET", "/", {}, 404, "not_found"),
+    "an empty id": ("GET", "/v1/customers/user//items", {}, 404, "not_found"),
+    "an empty id at the end": ("GET", "/v1/customers/user/", {}, 404, "not_found"),
     "wrong method": ("DELETE", "/v1/products", {}, 405, "method_not_allowed"),
     "unknown item": ("GET", "/v1/customers/user/u_1/items/nope", {}, 404, "item_not_found"),
     "item of teams": ("GET", "/v1/customers/user/u_1/items/seats", {}, 422, "customer_type_mismatch"),

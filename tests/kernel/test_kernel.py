@@ -207,3 +207,8 @@ def test_what_is_encrypted_is_read_with_the_same_secret_only() -> None:
     with pytest.raises(vault.SecretUnreadable):
         vault.decrypt("another secret", stored)
     assert vault.derived_key("s", "tokens") != vault.derived_key("s", "cookies")
+
+
+def test_facts_of_many_are_told_in_words() -> None:
+    assert Refusal("base_required", {"bases": ["pro", "team"]}).message == "This add-on needs one of pro, team."
+    assert Refusal("not_settled", {"waiting": {"letters": 2}}).message.endswith("in flight: 2 letters.")

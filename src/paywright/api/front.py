@@ -78,6 +78,9 @@ class Front:
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] == "OPTIONS":
             await self._preflight(scope, send)
+        elif "//" in scope["path"]:
+            # The router would close the gap an empty id leaves, and take the next word for the id.
+            await send_answer(send, refused(Refusal("not_found"), scope["paywright.request_id"]))
         elif not (await self._hot.takes(scope, receive, send) or await self._streams.takes(scope, receive, send)):
             await self._router(scope, receive, send)
 

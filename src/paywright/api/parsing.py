@@ -41,7 +41,8 @@ class Listing(Query, frozen=True, kw_only=True):
 
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _WHERE = re.compile(r" - at `(?:key in )?\$(?P<path>[^`]*)`$")
-_NAMED = re.compile(r"(?:required|unknown) field `(?P<name>[^`]*)`")
+_NAMED = re.compile(r"(?P<kind>required|unknown) field `(?P<name>[^`]*)`")
+_SAID = {"required": "is missing", "unknown": "is not known here"}
 
 
 def parse_body(body: bytes, shape: Any) -> Any | Refusal:
@@ -77,6 +78,7 @@ def _misfit(error: msgspec.ValidationError) -> Refusal:
     path = where["path"].lstrip(".") if where else ""
     if named:
         path = f"{path}.{named['name']}".lstrip(".")
+        return invalid_request(path, f"`{path}` {_SAID[named['kind']]}.")
     reason = _WHERE.sub("", text)
     param = path or "body"
     return invalid_request(param, f"`{param}`: {reason[:1].lower()}{reason[1:]}." if path else f"{reason}.")

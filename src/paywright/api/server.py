@@ -1,6 +1,7 @@
 """The HTTP application: Litestar routes made from the table, behind the front."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import anyio
@@ -10,7 +11,7 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 
 from paywright.api import dispatch
-from paywright.api.asgi import BODY_MAX, Asgi, BodyTooLarge, header, read_body
+from paywright.api.asgi import BODY_MAX, Asgi, BodyTooLarge, Receive, Scope, Send, header, read_body
 from paywright.api.call import Answer
 from paywright.api.call import Request as OurRequest
 from paywright.api.errors import encoded, raised, refused
@@ -29,22 +30,32 @@ THREADS_MAX = 20
 
 def build(app: App, *, mounts: Mapping[str, Asgi] | None = None) -> Asgi:
     metrics = app.resource(Metrics)
-    return Front(app, _litestar(app), metrics, {**site.mounts(app), **(mounts or {})})  # type: ignore[arg-type]
+    return Front(app, _Router(app), metrics, {**site.mounts(app), **(mounts or {})})
 
 
-def _litestar(app: App) -> Litestar:
+class _Router:
+    """The routes, asked for one App."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._threads = _Threads()
+        self._routes: Any = _litestar()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["paywright.app"], scope["paywright.threads"] = self._app, self._threads
+        await self._routes(scope, receive, send)
+
+
+@cache
+def _litestar() -> Litestar:
+    """One for every App of this process: it knows the table of routes and nothing else, and is slow to make."""
     return Litestar(
-        route_handlers=_handlers(app),
+        route_handlers=[_handler(route) for route in ROUTES],
         openapi_config=None,
         exception_handlers={HTTPException: _refused_by_router, BodyTooLarge: _too_large, Exception: _raised},
         request_max_body_size=None,  # Read by our own limit, which the hot routes share.
         logging_config=None,
     )
-
-
-def _handlers(app: App) -> list[HTTPRouteHandler]:
-    threads = _Threads()
-    return [_handler(app, route, threads) for route in ROUTES]
 
 
 class _Threads:
@@ -59,9 +70,11 @@ class _Threads:
         return self._made[1 if route.calls_stripe else 0]
 
 
-def _handler(app: App, route: Route, threads: _Threads) -> HTTPRouteHandler:
+def _handler(route: Route) -> HTTPRouteHandler:
     async def endpoint(request: Request[Any, Any, Any]) -> Response[bytes]:
-        request.scope["paywright.route"] = route.path  # type: ignore[typeddict-unknown-key]
+        scope: Any = request.scope
+        scope["paywright.route"] = route.path
+        app, threads = scope["paywright.app"], scope["paywright.threads"]
         asked = await _asked(request)
         answer = await anyio.to_thread.run_sync(
             dispatch.answer, app, route, asked, request.path_params, limiter=threads.of(route)
@@ -91,7 +104,8 @@ async def _asked(request: Request[Any, Any, Any]) -> OurRequest:
 
 def _response(answer: Answer) -> Response[bytes]:
     headers = dict(answer.headers)
-    media_type = headers.pop("Content-Type", "application/json")
+    # Litestar says the charset of text by itself.
+    media_type = headers.pop("Content-Type", "application/json").removesuffix("; charset=utf-8")
     return Response(encoded(answer.body), status_code=answer.status, media_type=media_type, headers=headers)
 
 

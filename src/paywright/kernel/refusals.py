@@ -42,8 +42,11 @@ def sentence(code: str, facts: Mapping[str, Any]) -> str:
 
 
 class _Facts(dict[str, Any]):
-    def __missing__(self, key: str) -> str:
-        return "?"
+    def __getitem__(self, name: str) -> Any:
+        fact = self.get(name, "?")
+        if isinstance(fact, dict):
+            fact = [f"{number} {what}" for what, number in fact.items()]
+        return ", ".join(map(str, fact)) if isinstance(fact, list | tuple) else fact
 
 
 REFUSALS: dict[str, tuple[int, str]] = {
