@@ -41,6 +41,7 @@ PURE = {
     "paywright.catalog.writing": 1,
     "paywright.ledger.account": 0,
     "paywright.ledger.laying": 1,
+    "paywright.ledger.leaving": 1,
     "paywright.ledger.moving": 1,
     "paywright.ledger.present": 1,
     "paywright.ledger.terms": 1,

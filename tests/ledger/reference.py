@@ -187,7 +187,7 @@ class Reference:
             self._lose([unit for unit in self.units if unit.own == own])
 
     def take_back(self, own: str) -> int:
-        """Unspent, unheld units of one purchase, grant by grant; what was spent of a grant goes with the last one that is taken of it."""
+        """Unspent, unheld units of one purchase, grant by grant; what was spent of a grant is closed with its spending, whatever is taken."""
         mine = sorted((unit.dies_at, place, unit.grant) for place, unit in enumerate(self.units) if unit.own == own)
         return sum(self._take_back_grant(grant) for grant in dict.fromkeys(grant for _, _, grant in mine))
 
@@ -197,7 +197,7 @@ class Reference:
         mine = [place for place in order if self.units[place].grant == grant]
         unspent = [place for place in mine if place not in laid]
         taken = unspent[: max(0, self.quantity)]
-        gone = set(taken) | (set(mine) if taken and len(taken) == len(unspent) else set())
+        gone = set(taken) | (set(mine) & laid)
         self.spent -= len(gone & laid)
         self.units = [unit for place, unit in enumerate(self.units) if place not in gone]
         return len(taken)

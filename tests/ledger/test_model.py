@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
@@ -23,6 +24,7 @@ from paywright.ledger.holding import HeldItem, capture_hold, open_hold
 from paywright.ledger.model import NEVER
 from paywright.ledger.opening import Opening
 from paywright.ledger.queries import breakdown
+from paywright.ledger.tables import item_grants
 from tests.ledger.conftest import ENVIRONMENT, ITEM, Ledger
 from tests.ledger.reference import FOREVER, TICK, UNKNOWN, Plan, Reference
 from tests.ledger.timeline import Timeline
@@ -169,6 +171,8 @@ class InMemory(Ledgers):
         before = self.timeline.account.balance
         self.timeline.take_back_whole(own)
         assert before - self.timeline.account.balance == taken
+        if not self.reference.held:
+            assert not any(grant.live for grant in self.timeline.account.grants if grant.owned_product_id == own)
 
 
 class OnDatabase(Ledgers):
@@ -242,6 +246,11 @@ class OnDatabase(Ledgers):
         expected = self.reference.take_back(own)
         taken = self.do(actions.take_back, own, "unspent", source=self.name("refund"))
         assert sum(one.quantity for one in taken) == expected
+        if not self.reference.held:
+            mine = item_grants.c.customer == self.customer.key, item_grants.c.owned_product_id == own
+            with self.ledger.app.database.read() as connection:
+                live = sa.select(sa.func.coalesce(sa.func.sum(item_grants.c.live), 0)).where(*mine)
+                assert connection.execute(live).scalar_one() == 0, "a refunded purchase gives units again"
 
 
 def on_database(ledger: Ledger) -> type[Ledgers]:

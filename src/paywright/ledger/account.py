@@ -165,3 +165,32 @@ class Account(msgspec.Struct):
         assert self.carried == sum(hold.carried for hold in self.holds if hold.status == "open"), self
         for grant in self.grants:
             assert grant.quantity == grant.paid + grant.live + grant.absorbed + grant.expired + grant.taken, grant
+
+
+def fact_of(
+    account: Account,
+    kind: EntryKind,
+    quantity: int,
+    delta: int,
+    effective_at: int,
+    source: str | None,
+    key: str | None = None,
+    *,
+    expires_at: int | None = None,
+    grant: ItemGrant | None = None,
+    hold: OpenHold | None = None,
+) -> Fact:
+    return Fact(
+        kind,
+        quantity,
+        delta,
+        account.balance,
+        account.held,
+        account.spent,
+        effective_at,
+        source,
+        key,
+        expires_at,
+        grant,
+        hold,
+    )

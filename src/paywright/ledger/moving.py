@@ -2,8 +2,7 @@
 
 import msgspec
 
-from paywright.ledger.account import Account, Fact, Included, ItemGrant
-from paywright.ledger.rules import fact_of
+from paywright.ledger.account import Account, Fact, Included, ItemGrant, fact_of
 
 
 def move_out(account: Account, grant: ItemGrant, units: int, *, source: str) -> list[Fact]:

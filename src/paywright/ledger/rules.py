@@ -14,10 +14,12 @@ Functions change the account and answer the facts to be entered, in order; or a 
 from paywright.kernel.model import QUANTITY_MAX
 from paywright.kernel.periods import boundaries_passed
 from paywright.kernel.refusals import Refusal
-from paywright.ledger.account import FOREVER, NEVER_KEY, Account, Fact, Included, ItemGrant, OpenHold
+from paywright.ledger.account import FOREVER, NEVER_KEY, Account, Fact, Included, ItemGrant, OpenHold, fact_of
 from paywright.ledger.laying import expiring as expiring
 from paywright.ledger.laying import remaining as remaining
 from paywright.ledger.laying import unheld as unheld
+from paywright.ledger.leaving import take_all as take_all
+from paywright.ledger.leaving import take_unspent as take_unspent
 from paywright.ledger.model import NEVER, EntryKind
 
 SPENT_MAX = 2**62
@@ -275,11 +277,13 @@ def change(account: Account, item: Included, quantity: int, source: str) -> list
         return add_grant(account, new)
     mine = [grant for grant in account.grants if grant.owned_product_id == item.owned_product_id]
     facts: list[Fact] = []
-    for take in (take_unspent, take_all):
-        for grant in sorted(mine, key=lambda grant: grant.age, reverse=True):
-            missing = -difference - sum(fact.quantity for fact in facts)
-            name = f"{source}:{grant.id}" if take is take_unspent else f"{source}:{grant.id}:spent"
-            facts += take(account, grant, missing, source=name, effective_at=account.at)
+    youngest_first = sorted(mine, key=lambda grant: grant.age, reverse=True)
+    for grant in youngest_first:
+        name, missing = f"{source}:{grant.id}", -difference - sum(fact.quantity for fact in facts)
+        facts += take_unspent(account, grant, missing, source=name, effective_at=account.at, closes=False)
+    for grant in youngest_first:
+        name, missing = f"{source}:{grant.id}:spent", -difference - sum(fact.quantity for fact in facts)
+        facts += take_all(account, grant, missing, source=name, effective_at=account.at)
     return facts
 
 
@@ -332,68 +336,3 @@ def resume(account: Account, owned_product_id: str) -> list[Fact]:
             item.next_repeat += 1
         item.next_repeat_at = item.boundary(item.next_repeat)
     return settle(account, account.at)
-
-
-def take_unspent(account: Account, grant: ItemGrant, target: int, *, source: str, effective_at: int) -> list[Fact]:
-    """Takes up to `target` units of what remains of a grant; never held units, never into debt. When nothing remains it is closed."""
-    assert account.forever == 0, "the breakdown needs every live grant"
-    position = next(place for place, known in enumerate(account.grants) if known is grant)
-    rest = remaining(account)[position]
-    taken = max(0, min(target, rest, account.quantity))
-    if taken == 0:
-        return []
-    account.balance -= taken
-    grant.live -= taken
-    grant.taken += taken
-    if taken == rest:
-        # What was spent of it goes with it, or the next grant that expires would be charged for it.
-        account.spent -= grant.live
-        grant.absorbed += grant.live
-        grant.live = 0
-    return [fact_of(account, "take_back", taken, -taken, effective_at, source, grant.key, grant=grant)]
-
-
-def take_all(account: Account, grant: ItemGrant, target: int, *, source: str, effective_at: int) -> list[Fact]:
-    """Takes up to `target` units as if they had never been granted: what was spent of them may leave debt. What was lost stays lost."""
-    from_live = min(target, grant.live)
-    from_absorbed = min(target - from_live, grant.absorbed)
-    from_paid = min(target - from_live - from_absorbed, grant.paid)
-    taken = from_live + from_absorbed + from_paid
-    if taken == 0:
-        return []
-    grant.live -= from_live
-    grant.absorbed -= from_absorbed
-    grant.paid -= from_paid
-    grant.taken += taken
-    account.balance -= taken
-    account.spent += from_absorbed + from_paid
-    return [fact_of(account, "take_back", taken, -taken, effective_at, source, grant.key, grant=grant)]
-
-
-def fact_of(
-    account: Account,
-    kind: EntryKind,
-    quantity: int,
-    delta: int,
-    effective_at: int,
-    source: str | None,
-    key: str | None = None,
-    *,
-    expires_at: int | None = None,
-    grant: ItemGrant | None = None,
-    hold: OpenHold | None = None,
-) -> Fact:
-    return Fact(
-        kind,
-        quantity,
-        delta,
-        account.balance,
-        account.held,
-        account.spent,
-        effective_at,
-        source,
-        key,
-        expires_at,
-        grant,
-        hold,
-    )

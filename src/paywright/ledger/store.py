@@ -287,7 +287,8 @@ def _enter(work: Work, opened: Opened, mine: dict[str, str], fact: Fact, note: s
 
 
 def _taken_from(fact: Fact) -> str | None:
-    return fact.grant.id if fact.grant is not None and fact.delta < 0 else None
+    leaves = fact.delta < 0 or fact.kind == "take_back"
+    return fact.grant.id if fact.grant is not None and leaves else None
 
 
 def _save_parts(work: Work, opened: Opened, mine: dict[str, str]) -> None:

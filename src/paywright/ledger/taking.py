@@ -63,7 +63,8 @@ def take_back(
         if facts:
             opened.facts += facts
             save(work, opened, actor=actor, noted=facts)
-            taken.append(TakenBack(item_id, sum(fact.quantity for fact in facts), source))
+            units = sum(fact.quantity for fact in facts)
+            taken += [TakenBack(item_id, units, source)] if units else []  # None: spent ones were closed.
     return taken
 
 
@@ -121,12 +122,17 @@ def give_back(
 
 
 def _taken(work: Work, customer: Customer, source: str) -> list[tuple[str, str, int]]:
-    """(item, grant, quantity) of a take-back's entries, in the order in which they were taken. Sources compare by bytes: `;` follows `:`."""
+    """
+    (item, grant, quantity) of a take-back's entries, in the order in which they were taken. Spending that was closed stays settled.
+
+    Sources compare by bytes: `;` follows `:`.
+    """
     rows = work.execute(
         sa.select(ledger_entries.c.item_id, ledger_entries.c.grant_id, ledger_entries.c.quantity)
         .where(ledger_entries.c.environment_id == work.environment_id, ledger_entries.c.customer == customer.key)
         .where(
             ledger_entries.c.kind == "take_back",
+            ledger_entries.c.quantity > 0,
             ledger_entries.c.source > f"{source}:",
             ledger_entries.c.source < f"{source};",
         )
