@@ -63,9 +63,8 @@ def take_back(
         if facts:
             opened.facts += facts
             save(work, opened, actor=actor, noted=facts)
-            units = sum(fact.quantity for fact in facts)
-            taken += [TakenBack(item_id, units, source)] if units else []  # None: spent ones were closed.
-    return taken
+            taken.append(TakenBack(item_id, sum(fact.quantity for fact in facts), source))
+    return [each for each in taken if each.quantity]  # None of an item of which all was spent: that is closed.
 
 
 def _written(work: Work, customer: Customer, item_id: str, owned_product_id: str) -> Opened:
