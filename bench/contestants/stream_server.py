@@ -1,27 +1,27 @@
 """
 The real server for `bench/streams.py`: `stream_server.py URL CUSTOMERS`; says `{"url", "secret"}` when it is ready, ends with its standard input.
 
-A line on its standard input is an order: `stand` tells memory and processor time; `change ALL|ONE` commits changes; `load RATE SECONDS` makes changes
-evenly over all customers and tells when each was committed, on the clock all processes share.
+A line on its standard input is an order: `stand` tells memory and processor time; `change ALL|ONE` commits changes and tells when, on the clock all
+processes share.
 """
 
-import asyncio
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from paywright import app as doors
-from paywright.api.listening import Listening, allow_many_connections
+from paywright.api.listening import Listening, allow_many_connections, keep_what_is_there
 from paywright.api.server import build
 from paywright.catalog.actions import apply
 from paywright.engine.app import App
 from paywright.kernel.model import Customer
 from paywright.kernel.settings import Settings
-from paywright.ledger.hot import do_async, increase, increase_call
+from paywright.ledger.hot import increase
 
 SECRET = "a secret of this measurement only"
 EVERYBODY = """
@@ -47,6 +47,7 @@ def main() -> None:
     with app.work("test") as work:
         apply(work, catalog, is_in_use=doors.is_in_use)
     with Listening(build(app)) as server:
+        keep_what_is_there()
         say({"url": server.url, "secret": SECRET})
         for line in sys.stdin:
             verb, *rest = line.split()
@@ -77,30 +78,6 @@ def change(app: App, _customers: int, whom: str) -> dict[str, Any]:
     return {"committed": committed}
 
 
-def load(app: App, customers: int, rate: str, seconds: str) -> dict[str, Any]:
-    """In an event loop of its own, as a busy app would call the engine."""
-    return {"committed": asyncio.run(evenly(app, customers, float(rate), float(seconds)))}
-
-
-async def evenly(app: App, customers: int, rate: float, seconds: float) -> list[tuple[str, int, float]]:
-    committed: list[tuple[str, int, float]] = []
-
-    async def one(number: int) -> None:
-        answer = await do_async(app, "test", increase_call(Customer("user", f"u_{number % customers}"), "credits", 1))
-        committed.append((f"u_{number % customers}", answer.result.version, time.monotonic()))  # type: ignore[union-attr]
-
-    started, under_way = time.monotonic(), set[asyncio.Task[None]]()
-    for number in range(int(rate * seconds)):
-        wait = started + number / rate - time.monotonic()
-        if wait > 0:
-            await asyncio.sleep(wait)
-        task = asyncio.create_task(one(number))
-        under_way.add(task)
-        task.add_done_callback(under_way.discard)
-    await asyncio.gather(*under_way)
-    return committed
-
-
-ORDERS = {"stand": stand, "change": change, "load": load}
+ORDERS: dict[str, Callable[..., dict[str, Any]]] = {"stand": stand, "change": change}
 
 main()

@@ -7,7 +7,7 @@ import pytest
 from paywright.environments.model import Environment, Policy
 from paywright.kernel.model import Customer
 from paywright.realtime.model import Change, Credential
-from paywright.realtime.queries import text_array
+from paywright.realtime.questions import text_array
 from paywright.realtime.rules import CHANGES_MAX, change_frames, frame, last_event_id, missed, snapshot
 from paywright.realtime.streams import WAITING_BYTES_MAX, Stream
 

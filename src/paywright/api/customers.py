@@ -13,7 +13,7 @@ from paywright.kernel.model import CUSTOMER_TYPES, Customer
 from paywright.kernel.refusals import Refusal, invalid_request
 from paywright.ledger.opening import Opening
 from paywright.outbox.tables import customers
-from paywright.realtime.state import standings
+from paywright.realtime import state
 
 
 class CustomerListing(Listing, frozen=True, kw_only=True):
@@ -24,12 +24,10 @@ class CustomerListing(Listing, frozen=True, kw_only=True):
 
 def read_state(call: Call) -> Answer:
     """Everything about one customer at once: products, items, billing. `version` rises with every commit that changes it."""
-    now = call.app.now(call.environment.id)
     with call.app.database.read() as connection:
         included = call.app.resource(Opening).included
-        catalog, found = standings(connection, call.environment.id, [call.owner], now, included=included)
-    has_secret_key = call.caller.has_secret_key
-    return ok(found[call.owner].shown(call.environment, catalog, now, with_secret_key=has_secret_key))
+        standing = state.read(connection, call.environment.id, call.owner, call.app.wall(), included=included)
+    return ok(standing.shown(with_secret_key=call.caller.has_secret_key))
 
 
 def read_billing(call: Call) -> Answer | Refusal:

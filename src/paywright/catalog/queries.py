@@ -1,6 +1,6 @@
 """What is on sale, what was sold, and which of our prices one of Stripe's is."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 from weakref import WeakKeyDictionary
 
@@ -44,14 +44,18 @@ def current(connection: Connection, environment_id: str) -> Catalog:
     row = connection.execute(statement).one_or_none()
     if row is None or row.version == 0:
         return Catalog()
-    remembered = _seen.setdefault(connection.engine, {})
-    applied_id, catalog = remembered.get(environment_id, ("", Catalog()))
-    if applied_id != row.applied_id:
-        found = at_version(connection, environment_id, row.version)
-        assert found is not None, row.version
-        catalog = found
-        remembered[environment_id] = (row.applied_id, catalog)
+    catalog = remembered(connection.engine, environment_id, row.applied_id)
+    if catalog is None:
+        catalog = at_version(connection, environment_id, row.version)
+        assert catalog is not None, row.version
+        _seen.setdefault(connection.engine, {})[environment_id] = (row.applied_id, catalog)
     return catalog
+
+
+def remembered(engine: Engine, environment_id: str, applied_id: str) -> Catalog | None:
+    """The catalog of an apply if it is the one `current` read last."""
+    found = _seen.get(engine, {}).get(environment_id)
+    return found[1] if found is not None and found[0] == applied_id else None
 
 
 def at_version(connection: Connection, environment_id: str, version: int) -> Catalog | None:
@@ -99,9 +103,7 @@ def product_versions_of(
 ) -> dict[str, ProductVersion]:
     """Several at once, by id; those that do not exist are left out. At most a thousand."""
     assert len(product_version_ids) <= 1000, len(product_version_ids)
-    found = {
-        each: _versions[environment_id, each] for each in product_version_ids if (environment_id, each) in _versions
-    }
+    found = remembered_versions(environment_id, product_version_ids)
     missing = sorted(set(product_version_ids) - found.keys())
     if not missing:
         return found
@@ -115,6 +117,13 @@ def product_versions_of(
         found[row.id] = ProductVersion(row.id, row.product_id, msgspec.json.decode(row.document, type=Product))
         _remember(environment_id, found[row.id])
     return found
+
+
+def remembered_versions(environment_id: str, product_version_ids: Collection[str]) -> dict[str, ProductVersion]:
+    """Those that were read before, by id: they never change."""
+    return {
+        each: _versions[environment_id, each] for each in product_version_ids if (environment_id, each) in _versions
+    }
 
 
 def by_stripe_price(

@@ -28,9 +28,14 @@ def business_now(connection: Connection, environment_id: str, wall: int) -> int:
         environments.c.clock_runs,
     )
     row = connection.execute(sa.select(*columns).where(environments.c.environment_id == environment_id)).one_or_none()
-    if row is None or row.clock_ms is None or row.provider == "stripe":
+    return wall if row is None else of_row(row.provider, row.clock_ms, row.clock_read_at, row.clock_runs, wall)
+
+
+def of_row(provider: str, clock_ms: int | None, clock_read_at: int | None, clock_runs: int, wall: int) -> int:
+    """Business time by an environment's row."""
+    if clock_ms is None or provider == "stripe":
         return wall
-    return int(row.clock_ms + (max(0, wall - row.clock_read_at) if row.clock_runs else 0))
+    return clock_ms + (max(0, wall - (clock_read_at or 0)) if clock_runs else 0)
 
 
 def observe(work: Work, shown: int, *, runs: bool, wall: int) -> None:

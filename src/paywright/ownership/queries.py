@@ -1,12 +1,13 @@
 """Reading owned products. What is live is decided against an instant, so a known end counts on time without any job."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from paywright.catalog.model import ProductVersion
+from paywright.catalog.model import Product, ProductVersion
 from paywright.catalog.queries import product_versions_of
 from paywright.kernel.model import Customer
 from paywright.ownership.model import OwnedProduct, PendingChange, Subscription
@@ -15,6 +16,42 @@ from paywright.ownership.tables import owned_products
 
 OWNED_MAX = 1_000
 """Live products of one customer that are looked at; more is no entitlement any more but a warehouse."""
+
+
+class OwnedRow(msgspec.Struct, frozen=True, array_like=True):
+    """A row of `owned_products`, for whoever reads it along with other things, as JSON. In the order of its fields."""
+
+    customer: str
+    id: str
+    product_id: str | None
+    version_id: str
+    price_id: str | None
+    quantity: int
+    source: str
+    granted_at: int
+    access: int
+    access_until: int | None
+    frozen_by: str | None
+    items_anchor: int | None
+    ends_at: int | None
+    own_ends_at: int | None
+    ended_at: int | None
+    end_reason: str | None
+    subscription_id: str | None
+    stripe_backed: int | None
+    status: str | None
+    anchor: int | None
+    interval: str | None
+    current_period_end: int | None
+    cancel_at_period_end: int
+    change_at: int | None
+    change_product_id: str | None
+    change_version_id: str | None
+    change_price_id: str | None
+    change_quantity: int | None
+    change_owned_id: str | None
+    checkout_session_id: str | None
+    line_index: int | None
 
 
 def live(connection: Connection, environment_id: str, customer: Customer, now: int) -> list[OwnedProduct]:
@@ -34,10 +71,17 @@ def live_of(
     versions = _versions(connection, environment_id, coming)
     shown: dict[Customer, list[OwnedProduct]] = {customer: [] for customer in customers}
     for each in found:
-        turned_into = None if each.pending_change is None else versions[each.pending_change.version_id].product
-        shown[each.customer].append(as_of(each, now, turned_into))
-    for standing in shown.values():
-        standing.sort(key=lambda each: (each.granted_at, each.id), reverse=True)
+        shown[each.customer].append(each)
+    return {customer: as_they_are(owned, versions, now) for customer, owned in shown.items()}
+
+
+def as_they_are(owned: Sequence[OwnedProduct], coming: Mapping[str, ProductVersion], now: int) -> list[OwnedProduct]:
+    """Live rows of one customer at `now`, newest first. `coming` has the product versions of their pending changes."""
+    shown = [
+        as_of(each, now, None if each.pending_change is None else coming[each.pending_change.version_id].product)
+        for each in owned
+    ]
+    shown.sort(key=lambda each: (each.granted_at, each.id), reverse=True)
     return shown
 
 
@@ -117,7 +161,7 @@ def _select(
     )
     rows = connection.execute(statement.limit(limit)).all()
     versions = _versions(connection, environment_id, {row.version_id for row in rows})
-    return [_owned(row, versions[row.version_id].product) for row in rows]
+    return [of_row(row, versions[row.version_id].product) for row in rows]
 
 
 def _versions(connection: Connection, environment_id: str, ids: set[str]) -> dict[str, ProductVersion]:
@@ -131,7 +175,8 @@ def _batched(ids: list[str], size: int) -> list[list[str]]:
     return [ids[start : start + size] for start in range(0, len(ids), size)]
 
 
-def _owned(row: Any, product: Any) -> OwnedProduct:
+def of_row(row: Any, product: Product) -> OwnedProduct:
+    """`row` has the columns of `OwnedRow`; `product` is that of its version."""
     return OwnedProduct(
         id=row.id,
         customer=Customer.of_key(row.customer),

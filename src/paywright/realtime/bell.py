@@ -27,7 +27,7 @@ CHANNEL = "paywright"
 EVERYWHERE = ""
 """No environment's name: something may have been missed, and nobody knows where."""
 
-GAP_S = 0.01
+GAP_S = 0.002
 """Between two NOTIFYs; the first one after a rest goes at once."""
 
 CUSTOMERS_MAX = 300

@@ -1,9 +1,10 @@
 """
 Who tells the streams of this process: one thread, however many streams and customers there are.
 
-It sleeps until a commit here or in another process names a customer that somebody watches, or until the next look: once a second it compares all
-versions, so that a message that was lost costs a second and nothing more. Then it reads, in one snapshot of the database, who has changed (one
-query), what was recorded (one query) and how they stand now (a fixed number), and hands every stream the same bytes. What is read was committed.
+It sleeps until a commit here or in another process names a customer that somebody watches. Then it reads how those customers stand, what was recorded
+and how far, in one statement for all of them, and hands every stream the same bytes. What is read was committed. What is named while it looks is read
+in the next look, so that looks grow where they can't become more. Once a second it compares all versions, a few hundred customers at a time with the
+news between them, so that a message that was lost costs a second and nothing more.
 
 Credentials are looked at again twice a second, all in one query: a stream ends within a second of its key or token.
 """
@@ -12,6 +13,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable
+from itertools import islice
 
 from paywright.engine.app import App
 from paywright.environments.model import Environment
@@ -20,7 +22,8 @@ from paywright.kernel.refusals import Refusal
 from paywright.realtime import queries
 from paywright.realtime.bell import Bell
 from paywright.realtime.model import Credential, Head, Why
-from paywright.realtime.queries import Key, Watchlist
+from paywright.realtime.queries import NO_CHANGES, Asked, Key, Watchlist
+from paywright.realtime.questions import source_of
 from paywright.realtime.rules import HEARTBEAT
 from paywright.realtime.streams import Stream, Wake
 from paywright.realtime.telling import Telling
@@ -29,6 +32,15 @@ from paywright.storage.database import DatabaseUnavailable
 log = logging.getLogger("paywright.realtime")
 
 LOOK_S = 1.0
+GAP_S = 0.002
+"""From one look to the next; the first one after a rest begins at once."""
+
+LOOK_MAX = 200
+"""Customers of one look: what it costs them all is told after a few milliseconds."""
+
+COMPARED_MAX = 500
+"""Customers whose versions are compared at once."""
+
 CHECK_S = 0.4
 HEARTBEAT_S = 20.0
 """Below what proxies wait for a byte; most give up after a minute."""
@@ -66,17 +78,19 @@ class Dispatcher:
         self._watched: dict[Key, Watched] = {}
         self._open = 0
         self._joining: set[Stream] = set()
-        self._named: set[Key] = set()
+        self._named: dict[Key, None] = {}
+        self._compared: list[Key] = []
         self._looks_at_all = False
         self._lock = threading.Lock()
         self._news = threading.Event()
         self._is_closing = False
         self._thread: threading.Thread | None = None
         self._stops: list[Callable[[], bool]] = []
-        self._looked_at = self._checked_at = self._beaten_at = 0.0
+        self._told_at = self._looked_at = self._checked_at = self._beaten_at = 0.0
         self._looked_state: str | None = None
         self._holders: dict[tuple[str, str], Holders] = {}
         self._holders_changed = 0
+        self._source = source_of(app.database)
         self._watchlist = Watchlist(app.database.dialect, [])
         self._listed = 0
         self._checked: tuple[str | None, int] = (None, -1)
@@ -155,7 +169,7 @@ class Dispatcher:
                 named = [key for each in customers if (key := (environment_id, each)) in self._watched]
                 if not named:
                     return
-                self._named.update(named)
+                self._named.update(dict.fromkeys(named))
         self._news.set()
 
     def stop_when(self, is_stopping: Callable[[], bool]) -> None:
@@ -197,43 +211,67 @@ class Dispatcher:
                 log.exception("telling the streams failed")
                 self._looks_at_all = True
                 time.sleep(OUTAGE_S)
+        self._source.close()
 
     def _rest_s(self) -> float:
+        if self._named or self._joining or self._compared or self._looks_at_all:
+            return 0.0
         now = time.monotonic()
         return max(0.0, min(self._looked_at + LOOK_S, self._checked_at + CHECK_S) - now)
 
     def _round(self) -> None:
         now = time.monotonic()
+        if now < self._told_at + GAP_S:
+            time.sleep(self._told_at + GAP_S - now)
+        self._tell_news()
+        if self._compared:
+            self._compare_some()
+        elif self._looks_at_all or (now - self._looked_at >= LOOK_S and self._is_news(now)):
+            with self._lock:
+                self._looks_at_all = False
+                self._compared = list(self._watched)
         if now - self._checked_at >= CHECK_S:
             self._checked_at = now
             self._check(now)
-        looks_at_all = now - self._looked_at >= LOOK_S and self._is_news(now)
+
+    def _tell_news(self) -> None:
         with self._lock:
             joining, self._joining = self._joining, set()
-            named, self._named = self._named, set()
-            if looks_at_all or self._looks_at_all:
-                self._looks_at_all = False
-                named = set(self._watched)
-            named |= {stream.key for stream in joining}
+            named = dict.fromkeys(islice((stream.key for stream in joining), LOOK_MAX))
+            named |= dict.fromkeys(islice(self._named, LOOK_MAX - len(named)))
+            for key in named:
+                self._named.pop(key, None)
             known = {key: watched.head for key in named if (watched := self._watched.get(key)) is not None}
+            self._joining = {stream for stream in joining if stream.key not in named}
+            joining -= self._joining
         if not known:
             return
         joining = {stream for stream in joining if stream.key in known}
         try:
-            telling = Telling(self._app, known, joining)
+            telling = Telling(self._app, self._source, known, joining)
         except BaseException:
             with self._lock:
                 self._joining |= joining
             raise
         self._tell(telling, joining)
+        self._told_at = time.monotonic()
+
+    def _compare_some(self) -> None:
+        """Names those that moved without anybody having said so."""
+        with self._lock:
+            some, self._compared = self._compared[:COMPARED_MAX], self._compared[COMPARED_MAX:]
+            heads = {key: watched.head for key in some if (watched := self._watched.get(key)) is not None}
+        wanted = [Asked(key, head.version, NO_CHANGES) for key, head in heads.items() if head is not None]
+        moved = [each.key for each in queries.moved(self._source, wanted)]
+        with self._lock:
+            self._named.update(dict.fromkeys(moved))
 
     def _is_news(self, now: float) -> bool:
         """Whether anything was committed since the last look, by anybody; most nights are quiet."""
         self._looked_at = now
         if not self._watched:
             return False
-        with self._app.database.read() as connection:
-            before, self._looked_state = self._looked_state, queries.state_of_commits(connection)
+        before, self._looked_state = self._looked_state, queries.state_of_commits(self._source)
         return before is None or before != self._looked_state
 
     def _tell(self, telling: Telling, joining: set[Stream]) -> None:
@@ -242,7 +280,7 @@ class Dispatcher:
         with self._lock:
             for key, head in telling.heads.items():
                 watched = self._watched.get(key)
-                if watched is not None:
+                if watched is not None and telling.has_moved(key):
                     watched.head = head
                     moved += watched.streams - joining - self._joining
         now = time.monotonic()
@@ -280,10 +318,9 @@ class Dispatcher:
         _end(expired, "expired")
         if moment != self._listed:
             self._watchlist, self._listed = Watchlist(self._app.database.dialect, credentials), moment
-        with self._app.database.read() as connection:
-            state = queries.state_of_commits(connection)
-            is_quiet = state is not None and self._checked == (state, moment)
-            void = [] if is_quiet else self._watchlist.void(connection)
+        state = queries.state_of_commits(self._source)
+        is_quiet = state is not None and self._checked == (state, moment)
+        void = [] if is_quiet else self._watchlist.void(self._source)
         self._checked = (state, moment)
         for credential in void:
             with self._lock:

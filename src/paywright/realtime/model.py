@@ -11,12 +11,11 @@ Why = Literal["revoked", "expired", "gone", "stopping"]
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One commit that changed a customer: the `customer.state_changed` event. `sequence` is the event's own."""
+    """One commit that changed a customer: what its `customer.state_changed` event says."""
 
     version: int
     previous: int
     changes: list[str]
-    sequence: int = 0
 
 
 class Credential(msgspec.Struct, frozen=True):
