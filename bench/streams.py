@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -71,7 +72,7 @@ def run(*, rounds: int, seconds: float) -> list[Result]:
 
 
 def _idle(url: str) -> dict[str, Any]:
-    with Process("stream_server.py", url, IDLE_STREAMS) as server:
+    with served("stream_server.py", url, IDLE_STREAMS) as server:
         before = server.order("stand")
         with Audience(**server.said) as audience:
             started = time.monotonic()
@@ -100,8 +101,8 @@ def _idle(url: str) -> dict[str, Any]:
 
 def _busy(url: str, seconds: float) -> Iterator[Busy]:
     with (
-        Process("stream_server.py", url, BUSY_STREAMS) as server,
-        Process("stream_writer.py", url, BUSY_STREAMS) as writer,
+        served("stream_server.py", url, BUSY_STREAMS) as server,
+        served("stream_writer.py", url, BUSY_STREAMS) as writer,
         Audience(**server.said) as audience,
     ):
         audience.enter(BUSY_STREAMS, lambda number: number)
@@ -120,17 +121,11 @@ def _busy(url: str, seconds: float) -> Iterator[Busy]:
             yield Busy(rate, len(times) / (max(times) - min(times)), cuts[49], cuts[98], max(waits), cores)
 
 
-class Process:
+class Server:
     """A contestant that answers each line with a line. `said`: its first one."""
 
-    def __init__(self, script: str, *arguments: object) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, CONTESTANTS / script, *map(str, arguments)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
         self.said: Any = self._hear()
 
     def order(self, line: str) -> Any:
@@ -149,13 +144,22 @@ class Process:
         assert line, "a contestant has died"
         return json.loads(line)
 
-    def __enter__(self) -> "Process":
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(timeout=60)
+@contextmanager
+def served(script: str, *arguments: object) -> Iterator[Server]:
+    process = subprocess.Popen(
+        [sys.executable, CONTESTANTS / script, *map(str, arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    try:
+        yield Server(process)
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait(timeout=60)
 
 
 def _print(result: Result) -> None:

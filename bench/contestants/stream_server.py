@@ -30,7 +30,7 @@ WITH moved AS (
     RETURNING customer, version, next_sequence
 )
 INSERT INTO events (environment_id, id, customer, sequence, type, created_at, data)
-SELECT 'test', 'evt_bench_' || customer || version, customer, next_sequence - 1, 'customer.state_changed', 1,
+SELECT 'test', 'evt_bench_' || customer || '_' || version, customer, next_sequence - 1, 'customer.state_changed', 1,
     json_build_object('version', version, 'previous', version - 1, 'changes', json_build_array('billing'))
 FROM moved
 """
