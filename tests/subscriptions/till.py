@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 
+from paywright.catalog import queries as catalog_queries
 from paywright.checkout import actions as checkout
 from paywright.checkout.model import CheckoutSession, StartCheckout
 from paywright.environments.actions import StripeCredentials, connect_stripe
@@ -12,6 +13,7 @@ from paywright.ownership.model import AskedLine, OwnedProduct
 from paywright.ownership.present import shown
 from paywright.subscriptions import actions as subscriptions
 from paywright_sandbox import Sandbox
+from tests.harness.overtaking import Road
 from tests.harness.shop import Shop, instant
 from tests.subscriptions.terms import CATALOG, USER, done
 
@@ -22,7 +24,7 @@ VISA = "4242424242424242"
 
 
 class StripeShop(Shop):
-    def __init__(self, database_url: str, sandbox: Sandbox, catalog: dict[str, Any] = CATALOG) -> None:
+    def __init__(self, database_url: str, sandbox: Sandbox | Road, catalog: dict[str, Any] = CATALOG) -> None:
         super().__init__(database_url, catalog, provider="sandbox")
         self._http = httpx.Client(base_url=sandbox.url, timeout=60)
         made = self.control("accounts", {}, sandbox.secret_key)
@@ -55,6 +57,10 @@ class StripeShop(Shop):
     def post(self, path: str, params: dict[str, Any]) -> dict[str, Any]:
         """Somebody works in Stripe's dashboard."""
         return self.app.gateway(self.environment).post(path, params, idempotency_key=new_id("tst"))
+
+    def stripe_price(self, product_id: str, price_id: str = "monthly") -> str:
+        with self.app.database.read() as connection:
+            return catalog_queries.stripe_price_ids(connection, "test", product_id)[price_id]
 
     def buy(self, *product_ids: str, price_id: str | None = None, quantity: int = 1) -> str:
         """Through Checkout, with a good card; answers the subscription's id."""

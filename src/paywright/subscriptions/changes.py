@@ -5,6 +5,7 @@ A subscription without Stripe changes in one work. One at Stripe goes in phases:
 and the result is whatever a fetch then says: the same projection the webhook will run.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 from paywright.catalog import queries as catalog_queries
@@ -47,6 +48,16 @@ def cancel(
 
     Again answers the same; `now` after `period_end` ends it. Refuses `not_owned`, `not_a_subscription`, `product_is_default`.
     """
+    return _once_more_if_overtaken(lambda: _cancel(app, environment, customer, name, at))
+
+
+def _once_more_if_overtaken(act: Callable[[], OwnedProduct | Refusal]) -> OwnedProduct | Refusal:
+    """Stripe refuses what somebody else was faster to end or to schedule. We know how it stands by then, so it is decided anew, once."""
+    outcome = act()
+    return act() if isinstance(outcome, Refusal) and outcome.code in ("stripe_refused", "quote_expired") else outcome
+
+
+def _cancel(app: App, environment: Environment, customer: Customer, name: str, at: CancelAt) -> OwnedProduct | Refusal:
     changes: list[Change] = []
     leaving: list[OwnedProduct] = []
     with app.work(environment.id) as work:
@@ -70,6 +81,10 @@ def cancel(
 
 def resume(app: App, environment: Environment, customer: Customer, name: str) -> OwnedProduct | Refusal:
     """Takes back whatever is scheduled, an end or a switch, while the subscription still lives. Refuses `not_owned`, `nothing_to_resume`."""
+    return _once_more_if_overtaken(lambda: _resume(app, environment, customer, name))
+
+
+def _resume(app: App, environment: Environment, customer: Customer, name: str) -> OwnedProduct | Refusal:
     changes: list[Change] = []
     with app.work(environment.id) as work:
         named = _named(work, environment, customer, name)
@@ -84,7 +99,11 @@ def resume(app: App, environment: Environment, customer: Customer, name: str) ->
             else:
                 _resume_by_the_calendar(work, owned)
     refusal = _carry_out_all(app, environment, [_undoing(app, environment, change) for change in changes])
-    return refusal or _as_it_is(app, environment, scheduled[0])
+    if refusal is not None:
+        return refusal
+    present = _as_it_is(app, environment, scheduled[0])
+    # A switch to come was taken back too when the subscription ended meanwhile.
+    return present if present.ended_at is None else Refusal("not_owned")
 
 
 def _is_scheduled(owned: OwnedProduct) -> bool:
@@ -115,6 +134,12 @@ def revoke(
 
     `quantity` takes back so many units of one-time purchases, newest first; more than owned is `quantity_too_large`.
     """
+    return _once_more_if_overtaken(lambda: _revoke(app, environment, customer, name, quantity))
+
+
+def _revoke(
+    app: App, environment: Environment, customer: Customer, name: str, quantity: int | None
+) -> OwnedProduct | Refusal:
     changes: list[Change] = []
     leaving: list[OwnedProduct] = []
     with app.work(environment.id) as work:
@@ -139,9 +164,7 @@ def revoke(
     for owned in leaving:
         changes.extend(ask_to_leave(app, environment, owned, "now"))
     refusal = _carry_out_all(app, environment, changes, sync=False)
-    if refusal is not None:
-        return refusal
-    if changes:
+    if changes and refusal is None:
         with app.work(environment.id) as work:
             lock_customers(work, [customer])
             for owned in named:
@@ -149,9 +172,9 @@ def revoke(
                 if present is not None and present.is_stripe_backed:
                     ownership.end(work, environment, present, "revoked")
             _note_revoked(work, named[0], quantity)
-        for change in changes:
-            subscriptions.sync(app, environment, change.subscription_id)
-    return _as_it_is(app, environment, named[0])
+    for change in changes:
+        subscriptions.sync(app, environment, change.subscription_id)
+    return refusal or _as_it_is(app, environment, named[0])
 
 
 def _note_revoked(work: Work, owned: OwnedProduct, quantity: int | None) -> None:

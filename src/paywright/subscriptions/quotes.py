@@ -60,7 +60,7 @@ def quote(
         proration_date = _proration_date(at_stripe, app.now(environment.id))
         bill = preview(app, environment, decided, at_stripe, stripe_price_id, proration_date)
         if isinstance(bill, Refusal):
-            return bill
+            return _as_of_now(app, environment, customer, asked, with_secret_key, at_stripe, bill)
         due_now, lines = bill
         if due_now > 0 and at_stripe.payment_method_id is None:
             return Refusal("payment_method_required")
@@ -77,6 +77,24 @@ def quote(
             proration_date=proration_date,
             stripe_price_id=stripe_price_id,
         )
+
+
+def _as_of_now(
+    app: App,
+    environment: Environment,
+    customer: Customer,
+    asked: AskedSwitch,
+    with_secret_key: bool,
+    looked_at: AtStripe,
+    refusal: Refusal,
+) -> Refusal:
+    """Stripe would not reckon. Who was overtaken by a cancel or another change, since we looked, hears that."""
+    subscriptions.sync(app, environment, looked_at.found["id"])
+    decided = decided_now(app, environment, customer, asked, with_secret_key=with_secret_key)
+    if isinstance(decided, Refusal):
+        return decided
+    assert decided.owned.subscription is not None
+    return refusal if look(app, environment, decided) == looked_at else Refusal("quote_expired")
 
 
 def decided_now(

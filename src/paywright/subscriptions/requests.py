@@ -190,10 +190,18 @@ def _ask_stripe(app: App, environment: Environment, change: Change) -> Answered:
             raise
         if kind in IS_SO_ALREADY:
             return Answered(error=refused.message)
+        if kind == "phases" and _is_let_go(app, environment, change):
+            return Answered(refusal=Refusal("quote_expired"), error=refused.message)
         return Answered(refusal=Refusal("stripe_refused", {"stripe_message": refused.message}), error=refused.message)
     if kind == "switch" and found.get("pending_update"):
         return _unpaid(app, environment, found)
     return Answered(found)
+
+
+def _is_let_go(app: App, environment: Environment, change: Change) -> bool:
+    """A cancel, or somebody in Stripe's dashboard, has released our schedule before it had its phases."""
+    found = app.gateway(environment).get(f"/v1/subscription_schedules/{change.ask.object_id}")
+    return found["status"] in ("released", "canceled", "completed")
 
 
 def _look(app: App, environment: Environment, change: Change) -> Answered:
