@@ -106,6 +106,7 @@ def _busy(url: str, seconds: float) -> Iterator[Busy]:
         Audience(**server.said) as audience,
     ):
         audience.enter(BUSY_STREAMS, lambda number: number)
+        writer.order(f"{BUSY_RATES[0]} 1")  # Connections are opened and statements prepared.
         for rate in BUSY_RATES:
             time.sleep(2)
             before = server.order("stand")
