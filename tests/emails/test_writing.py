@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from paywright.checkout import actions as checkout
+from paywright.checkout.model import CheckoutSession, StartCheckout
 from paywright.customers.tables import stripe_customers
 from paywright.emails.rules import LETTERS
 from paywright.environments import actions as environments
@@ -14,6 +16,8 @@ from paywright.kernel.refusals import Refusal
 from paywright.ledger import actions as ledger
 from paywright.ledger.warning import warn_of_expiry
 from paywright.outbox.actions import lock_customers, open_incident
+from paywright.ownership.model import AskedLine
+from paywright.payments import actions as payments
 from paywright.payments import queries as payment_queries
 from paywright.payments import refunding
 from paywright.payments.model import AskedRefund
@@ -22,7 +26,7 @@ from paywright_sandbox import Sandbox
 from tests.emails.postbox import Writing
 from tests.harness.catalogue import unlike_the_catalogue
 from tests.harness.shop import Shop
-from tests.subscriptions.till import DECLINES_LATER, StripeShop
+from tests.subscriptions.till import DECLINES_LATER, VISA, StripeShop
 
 USER = Customer("user", "u_1")
 
@@ -69,7 +73,7 @@ def told(writing: Writing) -> list[tuple[str, str, str]]:
     return shown
 
 
-def addressed(writing: Writing, email: str) -> None:
+def addressed(writing: Writing, email: str | None) -> None:
     with writing.app.work("test") as work:
         work.execute(stripe_customers.update().values(email=email))
 
@@ -99,6 +103,28 @@ def test_a_subscribers_life_in_letters(till: StripeShop, writing: Writing) -> No
     till.sync(subscription_id)
     ((kind, _, subject),) = told(writing)
     assert (kind, subject) == ("plan_ended", "pro has ended")
+
+
+def test_a_new_buyers_receipt_waits_for_their_address(till: StripeShop, writing: Writing) -> None:
+    """Money is told before the end of the checkout, where the address is."""
+    asked = StartCheckout(
+        customer=USER,
+        lines=(AskedLine(product_id="pro"),),
+        success_url="https://app.test/ok",
+        cancel_url="https://app.test/no",
+        with_secret_key=True,
+    )
+    session = checkout.start(till.app, till.environment, asked)
+    assert isinstance(session, CheckoutSession), session
+    till.control(f"checkout/{session.stripe_checkout_session_id}/pay", {"card": VISA, "email": "new@x.example"})
+    addressed(writing, None)
+    (intent,) = till.get("/v1/payment_intents", {"customer": session.stripe_customer_id})["data"]
+    payments.sync(till.app, till.environment, intent["id"])
+    assert told(writing) == []
+    for _ in range(2):
+        checkout.sync(till.app, till.environment, session.id)
+        payments.sync(till.app, till.environment, intent["id"])
+    assert told(writing) == [("receipt", "new@x.example", "Your receipt from Your shop: $20.00")]
 
 
 def test_a_refund_is_told_once_with_what_it_was_for(till: StripeShop, writing: Writing) -> None:

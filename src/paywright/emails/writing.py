@@ -21,7 +21,11 @@ from paywright.outbox.actions import command, recorded_in
 from paywright.outbox.delivery import Recorded, recorded
 from paywright.outbox.letters import write_letter
 from paywright.outbox.tables import events
+from paywright.payments import queries as payments
 from paywright.storage.work import Work
+
+COMPLETED = "checkout.completed"
+"""Brings the address of a new buyer, often after the news of their money: a receipt that could not be addressed then is written now."""
 
 WRITE_LETTER = "write_letter"
 """The command that turns one event into its letter."""
@@ -30,7 +34,7 @@ WRITE_LETTER = "write_letter"
 def note_letters(work: Work) -> None:
     """For `App.at_commit`. Whether there is something to write is asked after the commit: no letter may undo a change."""
     for told in recorded_in(work):
-        if told.type in LETTERS:
+        if told.type in LETTERS or told.type == COMPLETED:
             command(work, WRITE_LETTER, told.id, {"event_id": told.id})
 
 
@@ -39,7 +43,7 @@ def write(app: App, environment: Environment, event_id: str) -> bool:
     with app.work(environment.id) as work:
         event = _event(work.connection, environment.id, event_id)
         assert event is not None, event_id
-        written = LETTERS[event.type](event.id, event.facts)
+        written = _told(work.connection, environment.id, event)
         if written is None or (written.kind in environment.policy.emails.off and written.kind not in ALWAYS_ON):
             return False
         recipient = _recipient(app, work.connection, environment, event.customer, written)
@@ -48,6 +52,15 @@ def write(app: App, environment: Environment, event_id: str) -> bool:
             return False
         secret = app.settings.require_secret()
         return write_letter(work, secret, written.kind, written.fact, recipient, facts)
+
+
+def _told(connection: Connection, environment_id: str, event: Recorded) -> Written | None:
+    if event.type != COMPLETED:
+        return LETTERS[event.type](event.id, event.facts)
+    paid = payments.payment_of_checkout(connection, environment_id, event.facts["session"]["id"])
+    if paid is None or paid.status != "paid":
+        return None
+    return LETTERS["payment.paid"](event.id, {"payment": payments.shown(paid)})
 
 
 def _event(connection: Connection, environment_id: str, event_id: str) -> Recorded | None:
