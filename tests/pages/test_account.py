@@ -110,6 +110,7 @@ def test_more_and_fewer_seats(house: House, browser: Browser) -> None:
     browser.open(place).send(quantity="3")
     assert "Until then nothing changes" in browser.text
     browser.send()
+    assert "changes at the end of the period" in browser.text
     assert now() == (5, 3)
     assert browser.open(place).send(quantity="5").status == 422
 

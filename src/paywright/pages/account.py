@@ -24,6 +24,7 @@ NOTICES = {
     "ended": "It has ended.",
     "resumed": "It goes on as before.",
     "switched": "Your plan was changed.",
+    "scheduled": "Your plan changes at the end of the period. Until then nothing changes.",
 }
 
 
@@ -94,7 +95,7 @@ def confirm_switch(asked: Asked) -> Reply:
     quote_id = asked.form.get("quote_id", "")
     switched = switching.switch(asked.app, environment, customer, quote_id, with_secret_key=False)
     if not isinstance(switched, Refusal):
-        return _back(asked, "switched")
+        return _back(asked, "switched" if switched.pending_change is None else "scheduled")
     invoice = switched.facts.get("hosted_invoice_url")
     if switched.code == "payment_action_required" and invoice:
         return Reply(location=str(invoice), status=303)
