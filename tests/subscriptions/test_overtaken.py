@@ -78,7 +78,7 @@ TABLE = [
     Case("switch up", UPDATE, "card gone", "card_declined", [PRO]),
     Case("switch down", SCHEDULE, "canceled", "not_owned", []),
     Case("switch down", SCHEDULE, "to change", "quote_expired", [PRO]),
-    Case("switch down", PHASES, "canceled", "not_owned", []),
+    Case("switch down", PHASES, "canceled", "quote_expired", []),
     Case("switch down", PHASES, "released", "quote_expired", [PRO]),
     Case("quote up", PREVIEW, "canceled", "not_owned", []),
     Case("quote up", PREVIEW, "switched", "not_owned", [BASIC]),

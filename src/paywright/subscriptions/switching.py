@@ -260,14 +260,14 @@ def _as_of_now(app: App, environment: Environment, quote: Quote, subscription_id
     in which words Stripe refused.
     """
     subscriptions.sync(app, environment, subscription_id)
-    if refusal.code not in ("stripe_refused", "quote_expired"):
+    if refusal.code != "stripe_refused":
         return refusal
     with app.work(environment.id) as work:
         decided = quotes.decided_in(work, environment, quote.customer, quote.asked, with_secret_key=True)
         left = ownership_queries.owned_product(work.connection, environment.id, quote.customer, quote.owned_product_id)
     if left is None or left.ended_at is not None:
         return Refusal("not_owned")
-    if refusal.code == "quote_expired" or isinstance(decided, Refusal) or decided.owned.id != quote.owned_product_id:
+    if isinstance(decided, Refusal) or decided.owned.id != quote.owned_product_id:
         return Refusal("quote_expired")
     at_stripe = quotes.look(app, environment, decided)
     return _charges_something_else(app, environment, quote, decided, at_stripe) or refusal
