@@ -22,7 +22,7 @@ import hypothesis
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.harness import browser, needs, postgres
+from tests.harness import browser, made_once, needs, postgres
 from tests.harness import node as node_harness
 from tests.harness.databases import PostgresDatabases, SqliteDatabases
 
@@ -70,6 +70,8 @@ def pytest_collection_finish() -> None:
 
 def pytest_configure() -> None:
     needs.required()
+    made_once.certificates()
+    made_once.compiled_statements()
 
 
 @pytest.fixture(scope="session")

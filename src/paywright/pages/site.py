@@ -10,6 +10,7 @@ import hmac
 import logging
 import secrets
 from collections.abc import Callable, Coroutine, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,9 +22,10 @@ from jinja2 import FileSystemLoader, StrictUndefined
 from litestar import Litestar, Request, Response, get, post
 from litestar.datastructures import Cookie
 from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
 from markupsafe import Markup
 
-from paywright.api.asgi import Asgi
+from paywright.api.asgi import Asgi, Receive, Scope, Send
 from paywright.engine.app import STRIPE_CALLS_MAX, App
 from paywright.kernel.vault import derived_key
 from paywright.pages import account, letters, links, purchase
@@ -95,65 +97,36 @@ log = logging.getLogger("paywright.pages")
 
 def mounts(app: App) -> Mapping[str, Asgi]:
     """What the server answers besides the API."""
-    site: Any = Site(app).application(PAGES, FORMS)
+    site = Site(app, _pages())
     return {"purchase": site, "account": site, "pages": site}
 
 
 def letters_mount(app: App) -> Asgi:
     """The local outbox, for `dev` alone: everybody's letters, shown to this machine only."""
-    shown: dict[str, Page] = {
-        "/letters": letters.show,
-        "/letters/{letter_id:str}": letters.show_one,
-        "/letters/{letter_id:str}/html": letters.show_html,
-    }
-    site: Any = Site(app).application(shown, {}, only_here=True)
-    return site  # type: ignore[no-any-return]
+    return Site(app, _letters())
 
 
 class Site:
-    def __init__(self, app: App) -> None:
+    """The routes of pages, asked for one App."""
+
+    def __init__(self, app: App, routes: Litestar) -> None:
         self._app = app
+        self._routes: Any = routes
         self._threads: anyio.CapacityLimiter | None = None
-        self._templates = Templates(
-            loader=FileSystemLoader(HERE / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
 
-    def application(self, pages: dict[str, Page], forms: dict[str, Page], *, only_here: bool = False) -> Litestar:
-        handlers = [
-            *(get(path)(self._shows(page, only_here)) for path, page in pages.items()),
-            *(post(path, status_code=200)(self._takes(page)) for path, page in forms.items()),
-        ]
-        if not only_here:
-            handlers.append(get("/pages/{name:str}")(_static))
-        return Litestar(
-            route_handlers=handlers,
-            openapi_config=None,
-            exception_handlers={HTTPException: self._mistaken, Exception: self._broken},
-            request_max_body_size=FORM_BYTES_MAX,
-            logging_config=None,
-        )
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["paywright.site"] = self
+        await self._routes(scope, receive, send)
 
-    def _shows(self, page: Page, only_here: bool) -> Answering:
-        async def show(request: Request[Any, Any, Any]) -> Response[Any]:
-            if only_here and not _is_here(request):
-                return self._rendered(request, MISSING)
-            return await self._answer(request, page, {})
+    async def shown(self, request: Request[Any, Any, Any], page: Page) -> Response[Any]:
+        return await self._answer(request, page, {})
 
-        return show
-
-    def _takes(self, page: Page) -> Answering:
-        async def take(request: Request[Any, Any, Any]) -> Response[Any]:
-            form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
-            cookie = request.cookies.get(COOKIE, "")
-            if not cookie or not hmac.compare_digest(self._csrf(cookie).encode(), form.get("csrf", "").encode()):
-                return self._rendered(request, STALE_FORM)
-            return await self._answer(request, page, form)
-
-        return take
+    async def taken(self, request: Request[Any, Any, Any], page: Page) -> Response[Any]:
+        form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+        cookie = request.cookies.get(COOKIE, "")
+        if not cookie or not hmac.compare_digest(self._csrf(cookie).encode(), form.get("csrf", "").encode()):
+            return self.rendered(request, STALE_FORM)
+        return await self._answer(request, page, form)
 
     async def _answer(self, request: Request[Any, Any, Any], page: Page, form: dict[str, str]) -> Response[Any]:
         named = {name: str(value) for name, value in request.path_params.items()}
@@ -161,9 +134,9 @@ class Site:
         if self._threads is None:
             self._threads = anyio.CapacityLimiter(STRIPE_CALLS_MAX)
         reply = await anyio.to_thread.run_sync(page, asked, limiter=self._threads)
-        return self._rendered(request, reply)
+        return self.rendered(request, reply)
 
-    def _rendered(self, request: Request[Any, Any, Any], reply: Reply) -> Response[Any]:
+    def rendered(self, request: Request[Any, Any, Any], reply: Reply) -> Response[Any]:
         if reply.location is not None and not _is_ours(reply.location, links.public_url(self._app.settings)):
             reply = Reply("leave.html", {"location": reply.location, "host": urlsplit(reply.location).hostname or ""})
         if reply.location is not None:
@@ -173,7 +146,7 @@ class Site:
             return Response(reply.letter, status_code=reply.status, media_type="text/html", headers=FRAMED)
         cookie = request.cookies.get(COOKIE) or secrets.token_urlsafe(24)
         field = Markup('<input type="hidden" name="csrf" value="{}">').format(self._csrf(cookie))
-        template = self._templates.get_template(reply.template)
+        template = _templates().get_template(reply.template)
         text = template.render(**{"csrf": lambda: field, "return_url": None, "refresh_to": None, **reply.shown})
         is_secure = links.public_url(self._app.settings).startswith("https:")
         policy = HEADERS["Content-Security-Policy"] + ("; frame-src 'self'" if reply.has_frame else "")
@@ -185,18 +158,81 @@ class Site:
         key = derived_key(self._app.settings.require_secret(), "pages:forms")
         return hmac.new(key, cookie.encode(), hashlib.sha256).hexdigest()
 
-    def _mistaken(self, request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
-        return self._rendered(
-            request, MISSING if error.status_code == 404 else _with_status(STALE_FORM, error.status_code)
-        )
 
-    def _broken(self, request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-        """The path is left out of the log: its token opens the page."""
-        if isinstance(error, OUTAGES):
-            log.warning("a page is out of reach: %s: %s", type(error).__name__, error)
-            return self._rendered(request, TROUBLE)
-        log.error("a page failed: %s", type(error).__name__, exc_info=error)
-        return self._rendered(request, _with_status(TROUBLE, 500))
+@cache
+def _templates() -> Templates:
+    return Templates(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+@cache
+def _pages() -> Litestar:
+    """One for every App of this process, and so the next: they know no App, and are slow to make."""
+    shown = [get(path)(_shows(page)) for path, page in PAGES.items()]
+    taken = [post(path, status_code=200)(_takes(page)) for path, page in FORMS.items()]
+    return _litestar([*shown, *taken, get("/pages/{name:str}")(_static)])
+
+
+@cache
+def _letters() -> Litestar:
+    shown: dict[str, Page] = {
+        "/letters": letters.show,
+        "/letters/{letter_id:str}": letters.show_one,
+        "/letters/{letter_id:str}/html": letters.show_html,
+    }
+    return _litestar([get(path)(_shows(page, only_here=True)) for path, page in shown.items()])
+
+
+def _litestar(handlers: list[HTTPRouteHandler]) -> Litestar:
+    return Litestar(
+        route_handlers=handlers,
+        openapi_config=None,
+        exception_handlers={HTTPException: _mistaken, Exception: _broken},
+        request_max_body_size=FORM_BYTES_MAX,
+        logging_config=None,
+    )
+
+
+def _site(request: Request[Any, Any, Any]) -> Site:
+    scope: Any = request.scope
+    site = scope["paywright.site"]
+    assert isinstance(site, Site)
+    return site
+
+
+def _shows(page: Page, *, only_here: bool = False) -> Answering:
+    async def show(request: Request[Any, Any, Any]) -> Response[Any]:
+        if only_here and not _is_here(request):
+            return _site(request).rendered(request, MISSING)
+        return await _site(request).shown(request, page)
+
+    return show
+
+
+def _takes(page: Page) -> Answering:
+    async def take(request: Request[Any, Any, Any]) -> Response[Any]:
+        return await _site(request).taken(request, page)
+
+    return take
+
+
+def _mistaken(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+    reply = MISSING if error.status_code == 404 else _with_status(STALE_FORM, error.status_code)
+    return _site(request).rendered(request, reply)
+
+
+def _broken(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """The path is left out of the log: its token opens the page."""
+    if isinstance(error, OUTAGES):
+        log.warning("a page is out of reach: %s: %s", type(error).__name__, error)
+        return _site(request).rendered(request, TROUBLE)
+    log.error("a page failed: %s", type(error).__name__, exc_info=error)
+    return _site(request).rendered(request, _with_status(TROUBLE, 500))
 
 
 async def _static(request: Request[Any, Any, Any]) -> Response[bytes]:

@@ -6,6 +6,7 @@ process starting meanwhile waits (an advisory lock on PostgreSQL, the write lock
 done.
 """
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -16,6 +17,7 @@ from sqlalchemy.engine import Connection
 
 from paywright.storage.database import Database
 
+MIGRATIONS = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK = 0x5041_5957  # "PAYW"
 
 
@@ -25,7 +27,7 @@ class SchemaOutdated(Exception):
 
 def alembic_config(connection: Connection) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     return config
 
@@ -46,8 +48,12 @@ def upgrade(database_url: str) -> None:
 def revisions(database: Database) -> tuple[str | None, str | None]:
     """The revision the database is at, and the newest there is."""
     with database.read() as connection:
-        script = ScriptDirectory.from_config(alembic_config(connection))
-        return MigrationContext.configure(connection).get_current_revision(), script.get_current_head()
+        return MigrationContext.configure(connection).get_current_revision(), _newest()
+
+
+@cache
+def _newest() -> str | None:
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
 def require_current(database: Database) -> None:
