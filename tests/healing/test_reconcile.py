@@ -6,10 +6,11 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
+from paywright.checkout import actions as checkout
 from paywright.healing.model import Difference
 from paywright.invoices.tables import invoices
 from paywright.ownership.tables import owned_products
-from paywright.payments.tables import payments, payouts
+from paywright.payments.tables import fraud_warnings, payments, payouts
 from paywright.subscriptions.tables import subscriptions
 from tests.healing.till import HealingShop
 from tests.subscriptions.terms import USER
@@ -65,6 +66,29 @@ def test_what_no_event_told_is_found_and_without_fix_only_told(till: HealingShop
     assert over.fixed == over.lines == len(lines)
     assert [each[0] for each in till.owned_now()] == ["pack"]
     assert till.reconcile()[1] == []
+
+
+@pytest.mark.parametrize("depth", ["light", "full"])
+def test_a_fraud_warning_that_no_event_told_of_is_told_once(till: HealingShop, depth: str) -> None:
+    """There is no endpoint. It is told even where nothing is mended: only a person can act on it, and not for long."""
+    session = till.open_checkout("pack")
+    till.pay(session, "4000000000005423")
+    checkout.sync(till.app, till.environment, session.id)
+    till.advance("1m")
+    before = till.owned_now()
+    _, [line] = till.reconcile(depth=depth)
+    assert (line.noun, line.field, line.ours, line.fixed) == ("fraud_warning", "row", None, True)
+    assert till.reconcile(depth=depth)[1] == till.reconcile(fix=True)[1] == []
+    [incident] = till.incidents()
+    assert (incident["kind"], incident["facts"]["refundable"]) == ("early_fraud_warning", 1000)
+    payment = till.row(payments, payments.c.checkout_session_id == session.id)
+    assert (payment["fraud_warning"], payment["status"]) == (incident["facts"]["fraud_type"], "paid")
+    assert till.owned_now() == before
+    till.post("/v1/refunds", {"payment_intent": payment["stripe_payment_intent_id"]})
+    till.reconcile(fix=True)
+    warning = till.row(fraud_warnings, fraud_warnings.c.payment_id == payment["id"])
+    assert warning["actionable"] == 0
+    assert len(till.incidents()) == 1
 
 
 CORRUPTED: tuple[dict[str, tuple[sa.Table, dict[str, Any]]], ...] = (

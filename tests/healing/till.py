@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from paywright.checkout import actions as checkout
 from paywright.checkout.model import CheckoutSession, StartCheckout
 from paywright.healing import reconcile, reports
 from paywright.healing.model import Difference, Reconciliation, Wish
+from paywright.outbox.tables import events
 from paywright.ownership.model import AskedLine
 from paywright.webhooks import actions as webhooks
 from tests.subscriptions.terms import USER, done
@@ -62,3 +64,9 @@ class HealingShop(StripeShop):
     def row(self, table: sa.Table, where: sa.ColumnElement[bool]) -> dict[str, Any]:
         with self.app.database.read() as connection:
             return dict(connection.execute(sa.select(*table.c).where(where)).mappings().one())
+
+    def incidents(self) -> list[dict[str, Any]]:
+        """What a person was told, oldest first."""
+        told = sa.select(events.c.data).where(events.c.type == "incident.opened").order_by(events.c.id)
+        with self.app.database.read() as connection:
+            return [msgspec.json.decode(row.data) for row in connection.execute(told)]

@@ -5,6 +5,7 @@ Lists are read a hundred objects at a time, with everything expanded that projec
 Stripe's lists cannot tell, because it is gone there, is found by counting what we hold of it.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -18,22 +19,26 @@ from paywright.customers.tables import stripe_customers
 from paywright.engine.app import App
 from paywright.environments.model import Environment
 from paywright.healing import missed, reports, stuck
-from paywright.healing.compare import differs, look
+from paywright.healing.compare import agreeing, differs, look
 from paywright.healing.mirror import said
 from paywright.healing.model import Difference, Place
 from paywright.healing.reports import Held
 from paywright.healing.watched import Rows, kept_against, rows_by_id
 from paywright.invoices.actions import EXPAND as INVOICE_EXPAND
 from paywright.invoices.tables import invoices
+from paywright.payments import warnings
+from paywright.payments.mirror import warning_facts
 from paywright.payments.tables import disputes, payments, refunds
 from paywright.storage.work import Work
-from paywright.stripe.gateway import Gateway
+from paywright.stripe.gateway import Gateway, StripeRefused
 from paywright.stripe.metadata import id_of
 from paywright.stripe.model import Fetched
 from paywright.subscriptions import actions as subscriptions
 from paywright.subscriptions.tables import subscriptions as subscription_rows
 from paywright.webhooks import actions as webhooks
 from paywright.webhooks.model import Noun, Root
+
+_log = logging.getLogger("paywright.healing")
 
 PAGE_SIZE = 100
 OVERLAP_MS = 3_600_000
@@ -158,6 +163,7 @@ def _worth_a_look(run: Run, noun: Noun, page: list[dict[str, Any]]) -> Iterator[
     if run.held.wish.depth == "light" and noun == "subscription":
         with run.app.database.read() as connection:
             rows = rows_by_id(connection, run.environment.id, noun, [found["id"] for found in page])
+    agree = agreeing(run.app, run.environment, noun, [found for found in page if (noun, found["id"]) not in rows])
     for found in page:
         root = Root(noun, found["id"])
         parts = (found.get(name) for name in ("items", "lines"))
@@ -166,7 +172,7 @@ def _worth_a_look(run: Run, noun: Noun, page: list[dict[str, Any]]) -> Iterator[
         elif (noun, root.id) in rows:
             if kept_against(said(Fetched(str(root), 0, found)), rows):
                 yield found
-        elif differs(run.app, run.environment, root, found):
+        elif root.id not in agree and differs(run.app, run.environment, root, found):
             yield found
 
 
@@ -254,6 +260,43 @@ def _is_payment_of_ours(run: Run, root: Root) -> bool:
     return bool(run.read(sa.select(payments.c.id).where(here, payments.c.fact == str(root))))
 
 
+def fraud_warnings(run: Run, place: Place) -> Place | None:
+    """
+    One that no event told of is told now, with or without `fix`, like an event that was missed: only a person can act on it, and not for long.
+    """
+    since = run.made_since
+    try:
+        page = _page(run, place, "/v1/radar/early_fraud_warnings", {}, None if since is None else since - LATE_MS)
+    except StripeRefused as refused:
+        if refused.status != 403:
+            raise
+        _log.warning("environment %s: the key may not read early fraud warnings", run.environment.id)
+        return None
+    run.counts["fraud_warnings"] += len(page["data"])
+    with run.app.database.read() as connection:
+        known = warnings.held(connection, run.environment.id, [found["id"] for found in page["data"]])
+    for found in page["data"]:
+        if known.get(found["id"]) == found["actionable"]:
+            continue
+        for root in _roots_of([found]):
+            with run.app.work(run.environment.id) as work:
+                is_ours = warnings.take_in(work, str(root), warning_facts(found))
+                if is_ours and found["id"] not in known:
+                    run.keep(
+                        work, [Difference("fraud_warning", found["id"], "row", None, _in_short(found), fixed=True)]
+                    )
+    more = page["has_more"] and page["data"]
+    return msgspec.structs.replace(place, after=page["data"][-1]["id"]) if more else None
+
+
+def _in_short(warning: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "fraud_type": warning["fraud_type"],
+        "actionable": warning["actionable"],
+        "charge": id_of(warning["charge"]),
+    }
+
+
 def payouts(run: Run, place: Place) -> Place | None:
     """What was paid out may come back days later."""
     since = run.made_since
@@ -304,6 +347,7 @@ STEPS: dict[str, Step] = {
     "payment_intents": listed("payment_intents"),
     "refunds": returns("refunds", "refund"),
     "disputes": returns("disputes", "dispute"),
+    "fraud_warnings": fraud_warnings,
     "payouts": payouts,
     "open payments": still_open(
         "payment_intent", payments, payments.c.stripe_payment_intent_id, ("pending", "requires_action", "failed")

@@ -16,7 +16,7 @@ from paywright.kernel.ids import new_id
 from paywright.kernel.model import Customer
 from paywright.ledger.model import TakenBack
 from paywright.outbox.actions import open_incident, record
-from paywright.payments import queries, rules
+from paywright.payments import queries, rules, warnings
 from paywright.payments.model import (
     DisputeFacts,
     Payment,
@@ -24,11 +24,10 @@ from paywright.payments.model import (
     PaymentStatus,
     Refund,
     RefundFacts,
-    WarningFacts,
 )
 from paywright.payments.returns import settle
-from paywright.payments.tables import disputes, fraud_warnings, payments, refunds
-from paywright.storage.statements import insert_if_absent, upsert
+from paywright.payments.tables import disputes, payments, refunds
+from paywright.storage.statements import upsert
 from paywright.storage.work import Work
 
 _log = logging.getLogger("paywright.payments")
@@ -46,7 +45,7 @@ def project(work: Work, customer: Customer, facts: PaymentFacts) -> Payment:
     payment_id = new_id("pay") if before is None else before.id
     news = _save_refunds(work, payment_id, facts.refunds or ())
     news += _save_disputes(work, payment_id, facts.disputes or ())
-    warned = _save_warnings(work, payment_id, facts.warnings or ())
+    warned = warnings.save(work, payment_id, facts.warnings or ())
     returned, under_way = amounts_refunded(work, payment_id)
     open_disputes = queries.disputes_of(work.connection, work.environment_id, payment_id)
     received = facts.amount_received if facts.status == "paid" else 0
@@ -187,9 +186,7 @@ def _announce_returns(
             _tell(work, "dispute.opened", payment, dispute=queries.dispute_shown(disputes_now[row_id]))
         else:
             _tell(work, "dispute.closed", payment, dispute=queries.dispute_shown(disputes_now[row_id]), result=kind)
-    for fraud_type in warned:
-        told = {"payment_id": payment.id, "fraud_type": fraud_type, "refundable": payment.refundable}
-        open_incident(work, "early_fraud_warning", told, customer=payment.customer)
+    warnings.tell(work, payment, warned)
 
 
 def tell_refund_failed(work: Work, payment: Payment, refund: Refund) -> None:
@@ -256,18 +253,3 @@ def _save_disputes(work: Work, payment_id: str, found: tuple[DisputeFacts, ...])
             key=("environment_id", "id"),
         )
     return news
-
-
-def _save_warnings(work: Work, payment_id: str, found: tuple[WarningFacts, ...]) -> list[str]:
-    """The kinds of those that are new and worth acting on."""
-    fresh = []
-    for warning in sorted(found, key=lambda each: (each.created_at, each.id)):
-        row = {"environment_id": work.environment_id, "id": warning.id, "payment_id": payment_id}
-        values = {"fraud_type": warning.fraud_type, "actionable": int(warning.actionable)}
-        if insert_if_absent(work, fraud_warnings, {**row, **values, "created_at": warning.created_at}):
-            fresh.append(warning.fraud_type)
-        else:
-            upsert(
-                work, fraud_warnings, {**row, **values, "created_at": warning.created_at}, key=("environment_id", "id")
-            )
-    return fresh
