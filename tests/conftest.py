@@ -38,8 +38,9 @@ hypothesis.settings.load_profile("paywright")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--crash-all", action="store_true", help="kill the server at every point of a purchase, not at a sample"
+        "--crash-all", action="store_true", help="kill the process at every numbered point, not at a sample"
     )
+    parser.addoption("--crash-seed", type=int, default=1, help="draws the points of a sample")
     parser.addoption(
         "--permutations", type=int, default=1, help="how many orders of each lifecycle tests/permutation tries"
     )

@@ -1,7 +1,8 @@
 """
 | Fixture | Gives |
 |---|---|
-| `staged` | a function: a shop on a kind of database, brought to where a deed begins |
+| `on_a_file` | a function: a shop on SQLite, brought to where a deed begins |
+| `on_a_server` | a function: the same on PostgreSQL |
 """
 
 from collections.abc import Callable, Iterator
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from paywright_sandbox import Sandbox
-from tests.crash.stage import Prepare, Stage, Zygote, on_postgresql, on_sqlite
+from tests.crash.stage import Prepare, SqliteStage, Stage, Zygote, on_postgresql, on_sqlite
+from tests.harness.databases import PostgresDatabases, SqliteDatabases
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +30,14 @@ def zygote() -> Iterator[Zygote]:
 
 
 @pytest.fixture
-def staged(
-    sandbox: Sandbox, zygote: Zygote, tmp_path: Path, request: pytest.FixtureRequest
-) -> Callable[[str, Prepare], AbstractContextManager[Stage]]:
-    def opened(kind: str, prepare: Prepare) -> AbstractContextManager[Stage]:
-        databases = request.getfixturevalue(f"{'sqlite' if kind == 'sqlite' else 'postgres'}_databases")
-        opener = on_sqlite if kind == "sqlite" else on_postgresql
-        return opener(databases, tmp_path, sandbox, zygote, prepare)
+def on_a_file(
+    sqlite_databases: SqliteDatabases, tmp_path: Path, sandbox: Sandbox, zygote: Zygote
+) -> Callable[[Prepare], AbstractContextManager[SqliteStage]]:
+    return lambda prepare: on_sqlite(sqlite_databases, tmp_path, sandbox, zygote, prepare)
 
-    return opened
+
+@pytest.fixture
+def on_a_server(
+    postgres_databases: PostgresDatabases, sandbox: Sandbox, zygote: Zygote
+) -> Callable[[Prepare], AbstractContextManager[Stage]]:
+    return lambda prepare: on_postgresql(postgres_databases, sandbox, zygote, prepare)

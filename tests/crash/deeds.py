@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import msgspec
+from sqlalchemy import event
 
 from paywright import worker
 from paywright.checkout import actions as checkout
@@ -59,8 +60,15 @@ class Till(msgspec.Struct, frozen=True):
             database_url=self.database_url, secret=SECRET, claim_timeout_s=0, recovery_after_s=0, environment="test"
         )
         app = App(impatient)
+        if app.database.dialect == "sqlite":
+            event.listen(app.database.engine, "connect", without_waiting_for_the_disk)
         app.at_commit.append(webhooks.wake_newly_mapped)
         return app
+
+
+def without_waiting_for_the_disk(connection: Any, _record: Any) -> None:
+    """The process is killed here, not the machine: what it has written is there."""
+    connection.execute("PRAGMA synchronous=OFF")
 
 
 class Shopper:

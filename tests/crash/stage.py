@@ -1,12 +1,16 @@
 """
-A shop as it stands before a deed, put back before every life: the file of the database, and the state of the account at the sandbox.
+A shop as it stands before a deed, put back before every life: the database, and the account at the sandbox.
 
-Every life works on the same account and the same address of a database, so nothing has to be told where it is. The process that dies is a real one;
-the one that starts after it is a fork of the same zygote, and repeats the deed.
+Every life works on the same account and the same address of a database, so nothing has to be told where it is. The process that dies is a real one,
+killed with SIGKILL; the one that starts after it is a fork of the same zygote, and repeats the deed.
+
+On SQLite every point is covered without a death at each. One life is recorded: it stands still at every point, and the world outside it (`world.py`)
+is taken. Most points leave every byte of the world as it was at the point before, and to die there is to leave that same world behind. So a life
+goes on from each of the worlds that were seen, which is a sixth of the points; and that a death leaves the world it was killed in is seen of real
+ones.
 """
 
 import random
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -14,176 +18,229 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
-import sqlalchemy as sa
 
-from paywright.ledger.verify import verify
-from paywright.webhooks.tables import stripe_events
 from paywright_sandbox import Sandbox
-from tests.crash.deeds import USER, Till
-from tests.crash.zygote import Death, Life
+from tests.crash.deeds import Till
+from tests.crash.state import State
+from tests.crash.world import AtStripe, SqliteFile, StripeSide, World
+from tests.crash.zygote import GO_ON, Death, Life, Point
 from tests.harness.databases import PostgresDatabases, SqliteDatabases
 from tests.permutation.catalog import CATALOG
-from tests.permutation.state import canonical, differences
+from tests.permutation.state import differences
 from tests.subscriptions.till import StripeShop
 
-SAMPLE = {"sqlite": 6, "postgresql": 1}
-LASTING = ("after commit", "after call post", "after call delete")
-COUNTED = ("/v1/charges", "/v1/refunds", "/v1/subscriptions", "/v1/customers", "/v1/invoices", "/v1/checkout/sessions")
-State = dict[str, Any]
+POINTS_MIN = 20
+See = Callable[[Point], None]
 
 
 class Zygote:
     def __init__(self) -> None:
         command = [sys.executable, "-m", "tests.crash.zygote"]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.warmed = set[tuple[str, str]]()
 
-    def live(self, life: Life) -> Death:
-        assert self._process.stdin is not None
+    def live(self, life: Life, see: See | None = None) -> Death:
+        """`see` is called at each point that is shown, while the life stands still there."""
         assert self._process.stdout is not None
-        self._process.stdin.write(msgspec.json.encode(life) + b"\n")
-        self._process.stdin.flush()
-        return msgspec.json.decode(self._process.stdout.readline(), type=Death)
+        self._say(msgspec.json.encode(life) + b"\n")
+        while True:
+            told = msgspec.json.decode(self._process.stdout.readline(), type=Point | Death)
+            if isinstance(told, Death):
+                return told
+            assert see is not None
+            see(told)
+            self._say(GO_ON)
 
     def close(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(10)
 
+    def _say(self, told: bytes) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(told)
+        self._process.stdin.flush()
+
 
 class Stage:
-    """`put_back` gives the address of a database as it was prepared."""
+    """`database_put_back` gives the address of a database as it was prepared."""
 
-    def __init__(self, shop: "Prepared", zygote: Zygote, put_back: Callable[[], str], folder: Path) -> None:
-        self._shop, self._zygote, self._put_back, self._folder = shop, zygote, put_back, folder
-        self._account = shop.control_get("state")
-        self._till = Till("", shop.sandbox_url, shop.key)
+    def __init__(self, shop: "Prepared", zygote: Zygote, database_put_back: Callable[[], str]) -> None:
+        self.at_stripe = StripeSide(shop.sandbox, shop.key)
+        self._zygote, self._database_put_back = zygote, database_put_back
+        self._prepared: AtStripe = self.at_stripe.taken()
+        self._till = Till("", shop.sandbox.url, shop.key)
 
-    def run(self, deed: str, *, crash_at: int = 0, trace: Path | None = None) -> Death:
-        """One life from the beginning."""
-        self._shop.control_put("state", self._account)
-        self._till = msgspec.structs.replace(self._till, database_url=self._put_back())
-        return self._zygote.live(Life(deed, self._till, crash_at, None if trace is None else str(trace)))
+    def begin(self) -> None:
+        """The shop as it was prepared."""
+        self.at_stripe.put_back(self._prepared)
+        self._till = msgspec.structs.replace(self._till, database_url=self._database_put_back())
 
-    def again(self, deed: str) -> None:
-        """The next life goes on from where that one was left, and ends well."""
-        death = self._zygote.live(Life(deed, self._till))
-        assert death == Death(0, None), death.error
+    def live(self, deed: str) -> State:
+        """A life that goes on from the world as it is, and ends well: what it leaves."""
+        return self._left_by(self._zygote.live(Life(deed, self._till)))
 
-    def state(self) -> State:
-        """What the customer has, what Stripe has, and that nothing is left to do."""
-        app = self._till.opened()
-        try:
-            assert list(verify(app, "test")) == []
-            with app.database.read() as connection:
-                columns = (stripe_events.c.type, stripe_events.c.status, stripe_events.c.reason)
-                left = sa.select(*columns).where(stripe_events.c.status.not_in(("processed", "ignored")))
-                assert connection.execute(left.order_by(stripe_events.c.id).limit(10)).all() == []
-            theirs = canonical(app, USER)
-        finally:
-            app.close()
-        counted = {path: len(self._shop.at_stripe(path)) for path in COUNTED}
-        return {**theirs, "at Stripe": [counted]}
+    def warm(self, deed: str) -> None:
+        """Once lived in the zygote itself, every fork knows the SQL of the deed."""
+        self.begin()
+        self._left_by(self._zygote.live(Life(deed, self._till, is_here=True)))
 
-    def points(self, deed: str) -> list[str]:
-        """Their names, from a life in which nothing goes wrong."""
-        trace = self._folder / f"{deed}.txt"
-        death = self.run(deed, trace=trace)
-        assert death == Death(0, None), death.error
-        return [line.split(" ", 1)[1] for line in trace.read_text().splitlines()]
+    def watched(self, deed: str, see: See) -> State:
+        self.begin()
+        return self._left_by(self._zygote.live(Life(deed, self._till, shows="everything"), see))
+
+    def die(self, deed: str, number: int, see: See) -> Death:
+        """Killed at this point, and seen there for the last time; it may have ended before."""
+        self.begin()
+        death = self._zygote.live(Life(deed, self._till, number, shows="its death"), see)
+        assert death.signal == signal.SIGKILL or death.error is None, death.error
+        return death
+
+    def _left_by(self, life: Death) -> State:
+        assert life.signal == 0, life
+        assert life.state is not None, life.error
+        return {**life.state, "at Stripe": [self.at_stripe.counted()]}
 
 
-def ends_as_if_nothing_had_happened(stage: Stage, deed: str, chosen: Callable[[list[str]], list[int]]) -> int:
-    """Killed at each of the chosen points; answers how many died."""
-    points = stage.points(deed)
-    assert len(points) > 20, points
-    expected = stage.state()
-    deaths = 0
-    for number in chosen(points):
-        death = stage.run(deed, crash_at=number)
-        deaths += death.signal == signal.SIGKILL
-        assert death.signal == signal.SIGKILL or death == Death(0, None), death.error
-        stage.again(deed)
-        told = differences(expected, stage.state())
-        assert told == [], f"{deed}, killed at point {number} of {len(points)}, about `{points[number - 1]}`: {told}"
-    return deaths
+class SqliteStage(Stage):
+    """One whose world can be taken."""
+
+    def __init__(self, shop: "Prepared", zygote: Zygote, file: SqliteFile, database: bytes) -> None:
+        def put_back() -> str:
+            file.put_back(database)
+            return file.url
+
+        super().__init__(shop, zygote, put_back)
+        self._file = file
+
+    def world(self) -> World:
+        return World(*self._file.taken(), self.at_stripe.taken())
+
+    def put_back(self, world: World) -> None:
+        self._file.put_back(world.database, world.log)
+        self.at_stripe.put_back(world.stripe)
 
 
-def telling(points: list[str], size: int | None = None) -> list[int]:
-    """
-    One point, drawn by a seed, of every stretch between two commits or writing calls; of so many of them if a size is given.
+class Stretch(msgspec.Struct, frozen=True):
+    """Points that leave the same world behind, one after another."""
 
-    Whatever was written since the last commit is gone with the process, so to die anywhere in a stretch leaves the same behind.
-    """
-    starts = [number for number, name in enumerate(points, start=1) if number == 1 or name.startswith(LASTING)]
-    stretches = list(zip(starts, [*starts[1:], len(points) + 1], strict=True))
-    draw = random.Random(len(points))
-    if size is not None and size < len(stretches):
-        stretches = sorted(draw.sample(stretches, size))
-    return [draw.randrange(first, after) for first, after in stretches]
+    first: int
+    names: list[str]
+    world: World
+
+    def __str__(self) -> str:
+        return (
+            f"points {self.first} to {self.first + len(self.names) - 1}, from `{self.names[0]}` to `{self.names[-1]}`"
+        )
 
 
-def chosen(kind: str, request: pytest.FixtureRequest) -> Callable[[list[str]], list[int]]:
-    """Which points are tried: every one if all are asked for, else a sample of the telling ones."""
+class Recorded(msgspec.Struct, frozen=True):
+    """A life in which nothing went wrong: the names of its points, what it left, and on SQLite the worlds it went through."""
+
+    deed: str
+    points: list[str]
+    state: State
+    stretches: list[Stretch]
+
+
+def recorded(stage: Stage, deed: str) -> Recorded:
+    points, stretches = list[str](), list[Stretch]()
+
+    def see(point: Point) -> None:
+        assert point.number == len(points) + 1
+        points.append(point.name)
+        if isinstance(stage, SqliteStage):
+            world = stage.world()
+            if not stretches or stretches[-1].world != world:
+                stretches.append(Stretch(point.number, [], world))
+            stretches[-1].names.append(point.name)
+
+    stage.warm(deed)
+    state = stage.watched(deed, see)
+    assert len(points) > POINTS_MIN
+    return Recorded(deed, points, state, stretches)
+
+
+def after_every_world(stage: SqliteStage, life: Recorded) -> list[str]:
+    """What is different in the end when a life goes on from what a death leaves, at any of the points."""
+    assert sum(len(each.names) for each in life.stretches) == len(life.points)
+    told = list[str]()
+    for stretch in life.stretches:
+        stage.put_back(stretch.world)
+        told += [f"{life.deed}, dead at {stretch}: {line}" for line in differences(life.state, stage.live(life.deed))]
+    return told
+
+
+def after_deaths(stage: Stage, life: Recorded, numbers: list[int]) -> list[str]:
+    """The same, really killed at these points."""
+    told, deaths = list[str](), 0
+    for number in numbers:
+        where = f"{life.deed}, killed at point {number} of {len(life.points)}, about `{life.points[number - 1]}`"
+        deaths += is_killed(stage, life.deed, number)
+        told += [f"{where}: {line}" for line in differences(life.state, stage.live(life.deed))]
+    # How much is done at once depends on the moment, so a life may have some points less than the one that was recorded.
+    assert deaths > 0
+    return told
+
+
+def is_killed(stage: Stage, deed: str, number: int) -> bool:
+    """False: it ended before. On SQLite its death leaves the world it was killed in, byte for byte."""
+    seen = list[World]()
+
+    def see(_point: Point) -> None:
+        if isinstance(stage, SqliteStage):
+            seen.append(stage.world())
+
+    death = stage.die(deed, number, see)
+    if death.signal and isinstance(stage, SqliteStage):
+        assert seen == [stage.world()], f"{deed}, killed at point {number}"
+    return death.signal == signal.SIGKILL
+
+
+def drawn(life: Recorded, size: int, request: pytest.FixtureRequest) -> list[int]:
+    """Numbers of `size` points, by the seed; of all of them if every death is asked for."""
+    numbers = list(range(1, len(life.points) + 1))
     if request.config.getoption("--crash-all"):
-        return lambda points: list(range(1, len(points) + 1))
-    return lambda points: telling(points, SAMPLE[kind])
+        return numbers
+    seed = request.config.getoption("--crash-seed")
+    request.node.add_report_section("call", "drawn", f"--crash-seed {seed}")
+    return sorted(random.Random(f"{seed} {life.deed}").sample(numbers, size))
 
 
 class Prepared(StripeShop):
-    """The shop while it is made ready; afterwards only Stripe's side of it is asked."""
+    """The shop while it is made ready; afterwards only Stripe's side of it is looked at."""
 
     def __init__(self, database_url: str, sandbox: Sandbox) -> None:
         super().__init__(database_url, sandbox, CATALOG)
-        self.sandbox_url = sandbox.url
-
-    def control_get(self, path: str) -> State:
-        answer = self._http.get(f"/_sandbox/{path}", headers=self._bearer)
-        assert answer.status_code == 200, answer.text
-        return dict(answer.json())
-
-    def control_put(self, path: str, body: State) -> None:
-        answer = self._http.put(f"/_sandbox/{path}", json=body, headers=self._bearer)
-        assert answer.status_code == 200, answer.text
-
-    def at_stripe(self, path: str) -> list[dict[str, Any]]:
-        answer = self._http.get(path, params={"limit": 100}, headers=self._bearer)
-        assert answer.status_code == 200, answer.text
-        return list(answer.json()["data"])
-
-    @property
-    def _bearer(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.key}"}
+        self.sandbox = sandbox
 
 
 Prepare = Callable[[Prepared], None]
 
 
+def prepared(url: str, sandbox: Sandbox, prepare: Prepare) -> Prepared:
+    shop = Prepared(url, sandbox)
+    prepare(shop)
+    shop.close()
+    return shop
+
+
 @contextmanager
 def on_sqlite(
     databases: SqliteDatabases, folder: Path, sandbox: Sandbox, zygote: Zygote, prepare: Prepare
-) -> Iterator[Stage]:
+) -> Iterator[SqliteStage]:
     with databases.fresh(folder) as url:
         shop = prepared(url, sandbox, prepare)
-        original, copy = Path(url.removeprefix("sqlite:///")), folder / "copy.db"
+        original = Path(url.removeprefix("sqlite:///"))
         shut(original)
-
-        def put_back() -> str:
-            for remains in (copy, copy.with_name("copy.db-wal"), copy.with_name("copy.db-shm")):
-                remains.unlink(missing_ok=True)
-            shutil.copyfile(original, copy)
-            return f"sqlite:///{copy}"
-
-        yield Stage(shop, zygote, put_back, folder)
+        yield SqliteStage(shop, zygote, SqliteFile(folder / "stage.db"), original.read_bytes())
 
 
 @contextmanager
-def on_postgresql(
-    databases: PostgresDatabases, folder: Path, sandbox: Sandbox, zygote: Zygote, prepare: Prepare
-) -> Iterator[Stage]:
+def on_postgresql(databases: PostgresDatabases, sandbox: Sandbox, zygote: Zygote, prepare: Prepare) -> Iterator[Stage]:
     server, copies = databases.server, list[str]()
     with databases.fresh() as url:
         shop = prepared(url, sandbox, prepare)
@@ -195,16 +252,9 @@ def on_postgresql(
             copies[:] = [server.create_database(template=url)]
             return copies[0]
 
-        yield Stage(shop, zygote, put_back, folder)
+        yield Stage(shop, zygote, put_back)
         for left in copies:
             server.drop_database(left)
-
-
-def prepared(url: str, sandbox: Sandbox, prepare: Prepare) -> Prepared:
-    shop = Prepared(url, sandbox)
-    prepare(shop)
-    shop.app.close()
-    return shop
 
 
 def shut(path: Path) -> None:

@@ -1,48 +1,75 @@
 """
 A process with everything imported and nothing opened. Each line on standard input is a life: it is lived by a fork, which opens the engine on a
-database, does a deed, and may be killed at a numbered point of it. The line on standard output says how it ended.
+database, does a deed, and may be killed at a numbered point of it. The lines on standard output are the points that somebody wants to see (the fork
+stands still there until it is told to go on), and the last one says how it ended.
 
-A cold start takes more than a second, a fork some milliseconds. There is one thread here, so nothing is held by anybody when it forks.
+A cold start takes more than a second, a fork some milliseconds. There is one thread here, so nothing is held by anybody when it forks. What a fork
+knows that a new process would not is compiled SQL, which is kept for all engines: the first life of a deed is lived here, so every fork has it.
 """
 
-import importlib
+import gc
 import os
 import sys
 import traceback
+from typing import Any, Literal
 
 import msgspec
 import stripe  # noqa: F401 — the gateway would import it in every fork.
 
 from paywright.kernel import faults
 from tests.crash.deeds import DEEDS, Shopper, Till
+from tests.crash.state import state
+from tests.harness import made_once
+
+GO_ON = b"\n"
 
 
 class Life(msgspec.Struct, frozen=True):
-    """`crash_at` 0: it lives. `trace` is the file that every point is written to."""
+    """`crash_at` 0: it lives. `shows`: the points where it waits to be looked at. `is_here`: by the zygote itself, before it forks for the next."""
 
     deed: str
     till: Till
     crash_at: int = 0
-    trace: str | None = None
+    shows: Literal["nothing", "its death", "everything"] = "nothing"
+    is_here: bool = False
 
 
-class Death(msgspec.Struct, frozen=True):
-    """`signal` 0: it ended by itself, and `error` says what went wrong, if anything did."""
+class Point(msgspec.Struct, frozen=True, tag=True):
+    number: int
+    name: str
+
+
+class Death(msgspec.Struct, frozen=True, tag=True):
+    """`signal` 0: it ended by itself, `state` is what it left, and `error` says what went wrong, if anything did."""
 
     signal: int
-    error: str | None
+    error: str | None = None
+    state: dict[str, list[Any]] | None = None
 
 
-def lived(life: Life) -> None:
-    """In the fork. The points are counted from here on."""
-    os.environ["PAYWRIGHT_CRASH_AT"] = str(life.crash_at)
-    if life.trace:
-        os.environ["PAYWRIGHT_CRASH_TRACE"] = life.trace
-    importlib.reload(faults)
+def lived(life: Life) -> dict[str, list[Any]]:
+    """The points are counted from the moment the engine is open."""
     app = life.till.opened()
-    shopper = Shopper(life.till, app)
-    DEEDS[life.deed](shopper)
-    app.close()
+    try:
+        faults.arm(life.crash_at, None if life.shows == "nothing" else lambda number, name: show(life, number, name))
+        DEEDS[life.deed](Shopper(life.till, app))
+        faults.arm()
+        return state(app)
+    finally:
+        app.close()
+
+
+def show(life: Life, number: int, name: str) -> None:
+    if life.shows == "everything" or number == life.crash_at:
+        os.write(1, msgspec.json.encode(Point(number, name)) + b"\n")
+        assert os.read(0, 1) == GO_ON
+
+
+def ended(life: Life) -> Death:
+    try:
+        return Death(0, state=lived(life))
+    except BaseException:  # noqa: BLE001 — told to whoever asked for this life.
+        return Death(0, traceback.format_exc())
 
 
 def forked(life: Life) -> Death:
@@ -50,20 +77,23 @@ def forked(life: Life) -> Death:
     child = os.fork()
     if child == 0:
         os.close(reading)
-        try:
-            lived(life)
-        except BaseException:  # noqa: BLE001 — told to whoever asked for this life.
-            os.write(writing, traceback.format_exc().encode())
+        with os.fdopen(writing, "wb") as telling:
+            telling.write(msgspec.json.encode(ended(life)))
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as told:
-        error = told.read().decode()
+        last_words = told.read()
     _, status = os.waitpid(child, 0)
-    return Death(os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0, error or None)
+    return Death(os.WTERMSIG(status)) if os.WIFSIGNALED(status) else msgspec.json.decode(last_words, type=Death)
 
 
 if __name__ == "__main__":
+    made_once.certificates()
+    made_once.compiled_statements()
+    faults.arm()
+    gc.freeze()
     for line in sys.stdin.buffer:
-        death = forked(msgspec.json.decode(line, type=Life))
+        life = msgspec.json.decode(line, type=Life)
+        death = ended(life) if life.is_here else forked(life)
         sys.stdout.buffer.write(msgspec.json.encode(death) + b"\n")
         sys.stdout.buffer.flush()
