@@ -64,10 +64,23 @@ def start(
         if isinstance(begun, Refusal):
             return keep_refusal(app, environment, key, begun)
         if isinstance(begun, CheckoutSession):
-            return go_on(app, environment, begun)
+            opened = go_on(app, environment, begun)
+            if not (isinstance(opened, Refusal) and _is_sold_otherwise(app, environment, asked, begun)):
+                return opened
+            renews = begun.id
+            continue
         for other in begun:
             expire(app, environment, other.id)
     raise Contended("other checkouts of this customer kept getting in between")
+
+
+def _is_sold_otherwise(app: App, environment: Environment, asked: StartCheckout, refused: CheckoutSession) -> bool:
+    """A new catalog was faster at Stripe than the session, whose price is no more: begin anew, with what is so now."""
+    lines = _decide(app, environment, asked)
+    if isinstance(lines, Refusal):
+        return True
+    pinned = [line.version_id for line in refused.lines if line.product_id is not None]
+    return pinned != [line.version_id for line in lines if line.product_id is not None]
 
 
 def go_on(app: App, environment: Environment, session: CheckoutSession) -> CheckoutSession | Refusal:

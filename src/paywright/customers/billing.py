@@ -14,6 +14,8 @@ from paywright.stripe import metadata
 from paywright.stripe.gateway import StripeDeclined, StripeRefused, stripe_key
 from paywright.stripe.metadata import id_of, metadata_of
 
+CUSTOMERS_PER_CALL_MAX = 2
+
 
 def billing(app: App, environment: Environment, customer: Customer) -> Billing:
     """What we last heard from Stripe; no call is made."""
@@ -25,6 +27,14 @@ def create_setup_intent(app: App, environment: Environment, customer: Customer) 
     """For saving a card without buying anything. Each call makes a new one."""
     if not environment.is_at_stripe:
         return Refusal("no_stripe_customer")
+    made: SetupIntent | Refusal | None = None
+    for _ in range(CUSTOMERS_PER_CALL_MAX):
+        made = made or _made_setup_intent(app, environment, customer)
+    return made or Refusal("no_stripe_customer")
+
+
+def _made_setup_intent(app: App, environment: Environment, customer: Customer) -> SetupIntent | Refusal | None:
+    """None when Stripe's customer was gone: the next one is for a new customer."""
     stripe_customer = ensure_stripe_customer(app, environment, customer)
     row_id = new_id("sint")
     with app.work(environment.id) as work:
@@ -42,11 +52,24 @@ def create_setup_intent(app: App, environment: Environment, customer: Customer) 
     except StripeRefused as refused:
         if refused.is_key_dead:
             raise
-        return Refusal("stripe_refused", {"stripe_message": refused.message})
+        if not _is_customer_gone(app, environment, customer, stripe_customer, refused):
+            return Refusal("stripe_refused", {"stripe_message": refused.message})
+        return None
     with app.work(environment.id) as work:
         here = setup_intents.c.environment_id == environment.id, setup_intents.c.id == row_id
         work.execute(setup_intents.update().where(*here).values(stripe_setup_intent_id=made["id"]))
     return SetupIntent(made["id"], made["client_secret"], app.publishable_key(environment), environment.stripe_account)
+
+
+def _is_customer_gone(
+    app: App, environment: Environment, customer: Customer, stripe_customer: str, refused: StripeRefused
+) -> bool:
+    """Deleted at Stripe since we looked; then it is forgotten."""
+    is_gone = refused.is_missing and refused.param in ("customer", "id")
+    if is_gone:
+        with app.work(environment.id) as work:
+            forget_missing(work, customer, stripe_customer)
+    return is_gone
 
 
 def set_default_payment_method(
@@ -80,6 +103,11 @@ def set_default_payment_method(
         gateway.post(f"/v1/customers/{mapped}", params, idempotency_key=key, repeatable=True)
     except StripeDeclined as declined:
         return Refusal("card_declined", {"decline_code": declined.code})
+    except StripeRefused as refused:
+        if not refused.is_missing:
+            raise
+        _is_customer_gone(app, environment, customer, mapped, refused)
+        return invalid_request("setup_intent_id", "The card this setup intent saved is gone; save one anew.")
     fetched = customer_sync.fetch(app, environment, mapped)
     with app.work(environment.id) as work:
         customer_sync.apply(work, fetched)
@@ -115,9 +143,7 @@ def create_portal_session(
     except StripeRefused as refused:
         if refused.is_key_dead:
             raise
-        if not refused.is_missing or refused.param != "customer":
+        if not _is_customer_gone(app, environment, customer, mapped, refused):
             return Refusal("stripe_refused", {"stripe_message": refused.message})
-        with app.work(environment.id) as work:
-            forget_missing(work, customer, mapped)
         return Refusal("no_stripe_customer")
     return str(made["url"])

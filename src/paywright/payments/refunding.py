@@ -74,7 +74,7 @@ def carry_out(app: App, environment: Environment, recorded: Refund) -> Refund | 
     if recorded.is_unanswered:
         raise StripeUnknown(f"no answer under {KEYS_PER_CALL_MAX} keys")
     if recorded.status == "refused":
-        return Refusal("stripe_refused", {"stripe_message": recorded.last_error})
+        return _why_refused(app, environment, recorded, recorded.last_error)
     return recorded
 
 
@@ -217,12 +217,19 @@ def _refused(app: App, environment: Environment, recorded: Refund, refused: Stri
         _count(work, recorded.payment_id)
     _log.warning("environment %s: refund %s: Stripe said no: %s", environment.id, recorded.id, refused.message)
     _sync(app, environment, recorded)
+    return _why_refused(app, environment, recorded, refused.message, refused.code)
+
+
+def _why_refused(
+    app: App, environment: Environment, recorded: Refund, message: str | None, code: str | None = None
+) -> Refusal:
+    """Who was overtaken by another refund hears that there is less left, also when they ask again."""
     with app.database.read() as connection:
         payment = queries.payment(connection, environment.id, recorded.payment_id)
     assert payment is not None
-    if refused.code in NOTHING_LEFT or recorded.amount.amount > payment.refundable:
+    if code in NOTHING_LEFT or recorded.amount.amount > payment.refundable:
         return Refusal("refund_too_large", {"refundable": payment.refundable})
-    return Refusal("stripe_refused", {"stripe_message": refused.message})
+    return Refusal("stripe_refused", {"stripe_message": message})
 
 
 def _next_generation(app: App, environment: Environment, recorded: Refund) -> Refund:
