@@ -19,7 +19,7 @@ from paywright.customers.tables import stripe_customers
 from paywright.engine.app import App
 from paywright.environments.model import Environment
 from paywright.healing import missed, reports, stuck
-from paywright.healing.compare import agreeing, differs, look
+from paywright.healing.compare import differs, look
 from paywright.healing.mirror import said
 from paywright.healing.model import Difference, Place
 from paywright.healing.reports import Held
@@ -163,7 +163,6 @@ def _worth_a_look(run: Run, noun: Noun, page: list[dict[str, Any]]) -> Iterator[
     if run.held.wish.depth == "light" and noun == "subscription":
         with run.app.database.read() as connection:
             rows = rows_by_id(connection, run.environment.id, noun, [found["id"] for found in page])
-    agree = agreeing(run.app, run.environment, noun, [found for found in page if (noun, found["id"]) not in rows])
     for found in page:
         root = Root(noun, found["id"])
         parts = (found.get(name) for name in ("items", "lines"))
@@ -172,7 +171,7 @@ def _worth_a_look(run: Run, noun: Noun, page: list[dict[str, Any]]) -> Iterator[
         elif (noun, root.id) in rows:
             if kept_against(said(Fetched(str(root), 0, found)), rows):
                 yield found
-        elif root.id not in agree and differs(run.app, run.environment, root, found):
+        elif differs(run.app, run.environment, root, found):
             yield found
 
 
