@@ -5,23 +5,35 @@ It is applied by the noun's own `apply`, in a work that is rolled back; the rows
 what is compared is what a webhook would have made of it, and with `fix` it is the same work, committed. The decision is docs/decisions/0009.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 import msgspec
+import sqlalchemy as sa
 
 from paywright.engine.app import App
 from paywright.environments.model import Environment
 from paywright.healing.mirror import said
 from paywright.healing.model import Difference
 from paywright.healing.watched import Rows, differences, kept_against, overwrite, rows_about
+from paywright.kernel.model import Customer
+from paywright.outbox.actions import lock_customers
+from paywright.storage.database import DatabaseUnavailable
 from paywright.storage.work import RolledBack, Work
 from paywright.stripe.fetches import lock, next_fetch
 from paywright.stripe.model import Fetched
+from paywright.stripe.tables import stripe_objects
 from paywright.webhooks import nouns
 from paywright.webhooks.model import Noun, Root
 
 Keep = Callable[[Work, list[Difference]], None]
 """Writes lines into the report, in the work that mends them."""
+
+TOGETHER_MAX = 20
+"""Objects applied in one work: their customers are held for some 30 ms, and on SQLite everybody who writes."""
+
+NEWEST = 2**62
+"""A fetch number above all others; it is never committed."""
 
 ALL_BESIDE: dict[Noun, frozenset[str]] = {
     "payment_intent": frozenset({"refund.updated", "charge.dispute.updated"}),
@@ -59,6 +71,52 @@ def differs(app: App, environment: Environment, root: Root, stripe_object: dict[
     return bool(lines)
 
 
+def agreeing(app: App, environment: Environment, noun: Noun, page: Sequence[dict[str, Any]]) -> set[str]:
+    """
+    Ids of the objects of a list that are worth no look, found a few objects at a time: what `differs` would say of each.
+
+    Those that are applied together agree as a whole or not at all; the others are for `differs`, one by one.
+    """
+    found: set[str] = set()
+    for start in range(0, len(page), TOGETHER_MAX):
+        some = page[start : start + TOGETHER_MAX]
+        if _agree(app, environment, noun, some):
+            found |= {each["id"] for each in some}
+    return found
+
+
+def _agree(app: App, environment: Environment, noun: Noun, some: Sequence[dict[str, Any]]) -> bool:
+    fetched = {each["id"]: Fetched(str(Root(noun, each["id"])), NEWEST, each) for each in some}
+    agree = True
+    try:
+        with app.work(environment.id) as work:
+            before = rows_about(work.connection, environment.id, fetched.values())
+            _hold(work, fetched.values(), before)
+            for stripe_id, each in fetched.items():
+                outcome = nouns.apply(work, Root(noun, stripe_id), each)
+                agree = (
+                    agree and outcome.status != "unresolved" and outcome.reason not in ("object_gone", "stale_fetch")
+                )
+            after = rows_about(work.connection, environment.id, fetched.values())
+            told = {of_row: fields for each in fetched.values() for of_row, fields in said(each).items()}
+            agree = agree and before == after and not kept_against(told, after)
+            _undo()
+    except (DatabaseUnavailable, sa.exc.DBAPIError):
+        return False  # Whatever it is, whoever looks at each alone will hear of it.
+    return agree
+
+
+def _hold(work: Work, fetched: Collection[Fetched], rows: Rows) -> None:
+    """The locks of all of them in the order everybody takes them: objects, then customers."""
+    lock(work, fetched)
+    here = stripe_objects.c.environment_id == work.environment_id
+    roots = [each.root for each in fetched]
+    known = work.execute(sa.select(stripe_objects.c.root).where(here, stripe_objects.c.root.in_(roots))).scalars().all()
+    for root in sorted(set(roots) - set(known)):
+        next_fetch(work, root)
+    lock_customers(work, {Customer.of_key(str(row["customer"])) for row in rows.values() if row.get("customer")})
+
+
 def _undo() -> None:
     raise RolledBack
 
@@ -91,7 +149,7 @@ def _is_among(line: Difference, lines: list[Difference]) -> bool:
 
 
 def _rows(work: Work, fetched: Fetched) -> Rows:
-    return rows_about(work.connection, work.environment_id, fetched)
+    return rows_about(work.connection, work.environment_id, [fetched])
 
 
 def _anew(work: Work, fetched: Fetched) -> Fetched:

@@ -58,13 +58,21 @@ KINDS: dict[str, Kind] = {
 }
 
 
-def rows_about(connection: Connection, environment_id: str, fetched: Fetched) -> Rows:
-    """Every row of ours that the object and what was fetched beside it decide about."""
+def rows_about(connection: Connection, environment_id: str, fetched: Iterable[Fetched]) -> Rows:
+    """Every row of ours that the objects and what was fetched beside them decide about: a few statements, however many they are."""
+    ids: dict[str, list[str]] = {}
+    for root in sorted(_roots(fetched)):
+        noun, _, stripe_id = root.partition(" ")
+        ids.setdefault(noun, []).append(stripe_id)
     found: Rows = {}
-    for each in (fetched, *fetched.related):
-        for noun, where in _places(connection, environment_id, each.root):
-            found |= _read(connection, environment_id, noun, where)
+    for noun, of_noun in ids.items():
+        for shown, where in _places(connection, environment_id, noun, of_noun):
+            found |= _read(connection, environment_id, shown, where)
     return found
+
+
+def _roots(fetched: Iterable[Fetched]) -> set[str]:
+    return {root for each in fetched for root in (each.root, *_roots(each.related))}
 
 
 def rows_by_id(connection: Connection, environment_id: str, noun: str, ids: list[str]) -> Rows:
@@ -73,41 +81,48 @@ def rows_by_id(connection: Connection, environment_id: str, noun: str, ids: list
     return _read(connection, environment_id, noun, known_by.in_(ids))
 
 
-def _places(connection: Connection, environment_id: str, root: str) -> Iterator[tuple[str, sa.ColumnElement[bool]]]:
-    noun, _, stripe_id = root.partition(" ")
+def _places(
+    connection: Connection, environment_id: str, noun: str, ids: list[str]
+) -> Iterator[tuple[str, sa.ColumnElement[bool]]]:
     if noun == "subscription":
-        yield "subscription", subscriptions.c.id == stripe_id
-        yield "owned_product", owned_products.c.subscription_id == stripe_id
+        yield "subscription", subscriptions.c.id.in_(ids)
+        yield "owned_product", owned_products.c.subscription_id.in_(ids)
     elif noun == "invoice":
-        yield "invoice", invoices.c.id == stripe_id
-        yield "payment", (payments.c.invoice_id == stripe_id) | (payments.c.fact == root)
+        yield "invoice", invoices.c.id.in_(ids)
+        yield "payment", payments.c.invoice_id.in_(ids) | payments.c.fact.in_(_facts(noun, ids))
     elif noun in ("payment_intent", "charge"):
-        yield from _of_payment(connection, environment_id, payments.c.fact == root)
-        yield "checkout_session", checkout_sessions.c.stripe_payment_intent_id == stripe_id
+        yield from _of_payments(connection, environment_id, payments.c.fact.in_(_facts(noun, ids)))
+        yield "checkout_session", checkout_sessions.c.stripe_payment_intent_id.in_(ids)
     elif noun == "checkout_session":
-        is_it = checkout_sessions.c.stripe_checkout_session_id == stripe_id
+        is_it = checkout_sessions.c.stripe_checkout_session_id.in_(ids)
         yield "checkout_session", is_it
         here = checkout_sessions.c.environment_id == environment_id
         ours = sa.select(checkout_sessions.c.id).where(here, is_it)
         yield "owned_product", owned_products.c.checkout_session_id.in_(ours)
-        yield from _of_payment(connection, environment_id, payments.c.checkout_session_id.in_(ours))
+        yield from _of_payments(connection, environment_id, payments.c.checkout_session_id.in_(ours))
     elif noun == "customer":
-        yield "customer", stripe_customers.c.stripe_customer_id == stripe_id
+        yield "customer", stripe_customers.c.stripe_customer_id.in_(ids)
     elif noun == "payout":
-        yield "payout", payouts.c.id == stripe_id
+        yield "payout", payouts.c.id.in_(ids)
 
 
-def _of_payment(
+def _facts(noun: str, ids: list[str]) -> list[str]:
+    return [f"{noun} {each}" for each in ids]
+
+
+def _of_payments(
     connection: Connection, environment_id: str, is_it: sa.ColumnElement[bool]
 ) -> Iterator[tuple[str, sa.ColumnElement[bool]]]:
     yield "payment", is_it
     columns = (payments.c.id, payments.c.checkout_session_id)
     held = sa.select(*columns).where(payments.c.environment_id == environment_id, is_it).order_by(payments.c.id)
     rows = connection.execute(held.limit(ROWS_MAX)).all()
-    yield "refund", refunds.c.payment_id.in_([row.id for row in rows])
-    yield "dispute", disputes.c.payment_id.in_([row.id for row in rows])
+    if rows:
+        yield "refund", refunds.c.payment_id.in_([row.id for row in rows])
+        yield "dispute", disputes.c.payment_id.in_([row.id for row in rows])
     sessions = [row.checkout_session_id for row in rows if row.checkout_session_id is not None]
-    yield "owned_product", owned_products.c.checkout_session_id.in_(sessions)
+    if sessions:
+        yield "owned_product", owned_products.c.checkout_session_id.in_(sessions)
 
 
 def _read(connection: Connection, environment_id: str, noun: str, where: sa.ColumnElement[bool]) -> Rows:
