@@ -38,10 +38,26 @@ _seen: WeakKeyDictionary[Engine, dict[str, tuple[str, Catalog]]] = WeakKeyDictio
 what is remembered is never wrong, only unused."""
 
 
+# Written once: making a statement costs more than running it.
+_CURRENT = sa.select(catalogs.c.version, catalogs.c.applied_id).where(
+    catalogs.c.environment_id == sa.bindparam("environment")
+)
+_BY_STRIPE_PRICE = (
+    sa.select(
+        *(stripe_prices.c[name] for name in ("product_id", "price_id", "product_version", "stripe_price_id", "active"))
+    )
+    .where(
+        stripe_prices.c.environment_id == sa.bindparam("environment"),
+        stripe_prices.c.stripe_price_id.in_(sa.bindparam("ids", expanding=True)),
+    )
+    .order_by(stripe_prices.c.active, stripe_prices.c.row_id)
+    .limit(1000)
+)
+
+
 def current(connection: Connection, environment_id: str) -> Catalog:
     """The catalog in force as this transaction sees it: one small query, and a second one after a change."""
-    statement = sa.select(catalogs.c.version, catalogs.c.applied_id).where(catalogs.c.environment_id == environment_id)
-    row = connection.execute(statement).one_or_none()
+    row = connection.execute(_CURRENT, {"environment": environment_id}).one_or_none()
     if row is None or row.version == 0:
         return Catalog()
     catalog = remembered(connection.engine, environment_id, row.applied_id)
@@ -135,13 +151,7 @@ def by_stripe_price(
     Archived ones are found too. Where several of ours adopted one Stripe price over time, the one for sale wins, then the newest.
     """
     assert len(stripe_price_ids) <= 100, len(stripe_price_ids)
-    columns = ("product_id", "price_id", "product_version", "stripe_price_id", "active")
-    rows = connection.execute(
-        sa.select(*(stripe_prices.c[name] for name in columns))
-        .where(stripe_prices.c.environment_id == environment_id, stripe_prices.c.stripe_price_id.in_(stripe_price_ids))
-        .order_by(stripe_prices.c.active, stripe_prices.c.row_id)
-        .limit(1000)
-    )
+    rows = connection.execute(_BY_STRIPE_PRICE, {"environment": environment_id, "ids": list(stripe_price_ids)})
     return {
         row.stripe_price_id: SoldPrice(
             row.product_id, row.price_id, row.product_version, row.stripe_price_id, bool(row.active)

@@ -19,13 +19,16 @@ def stripe_customer_id(connection: Connection, environment_id: str, customer: Cu
     ).scalar_one_or_none()
 
 
+# Written once: making a statement costs more than running it.
+_CUSTOMER_OF = sa.select(stripe_customers.c.customer).where(
+    stripe_customers.c.environment_id == sa.bindparam("environment"),
+    stripe_customers.c.stripe_customer_id == sa.bindparam("stripe_customer"),
+)
+
+
 def customer_of(connection: Connection, environment_id: str, stripe_customer: str) -> Customer | None:
-    key = connection.execute(
-        sa.select(stripe_customers.c.customer).where(
-            stripe_customers.c.environment_id == environment_id,
-            stripe_customers.c.stripe_customer_id == stripe_customer,
-        )
-    ).scalar_one_or_none()
+    asked = {"environment": environment_id, "stripe_customer": stripe_customer}
+    key = connection.execute(_CUSTOMER_OF, asked).scalar_one_or_none()
     return None if key is None else Customer.of_key(key)
 
 

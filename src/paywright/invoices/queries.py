@@ -11,10 +11,14 @@ from paywright.invoices.tables import invoices
 from paywright.kernel.instants import rfc3339, rfc3339_or_none
 from paywright.kernel.model import Customer
 
+# Written once: making a statement costs more than running it.
+_ROW = sa.select(*invoices.c).where(
+    invoices.c.environment_id == sa.bindparam("environment"), invoices.c.id == sa.bindparam("invoice")
+)
+
 
 def row_of(connection: Connection, environment_id: str, invoice_id: str) -> Any | None:
-    where = (invoices.c.environment_id == environment_id) & (invoices.c.id == invoice_id)
-    return connection.execute(sa.select(*invoices.c).where(where)).one_or_none()
+    return connection.execute(_ROW, {"environment": environment_id, "invoice": invoice_id}).one_or_none()
 
 
 def page(

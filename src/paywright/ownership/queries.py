@@ -14,6 +14,9 @@ from paywright.ownership.model import OwnedProduct, PendingChange, Subscription
 from paywright.ownership.succession import as_of
 from paywright.ownership.tables import owned_products
 
+# Written once: making a statement costs more than running it.
+_ROWS = sa.select(*owned_products.c).order_by(owned_products.c.granted_at.desc(), owned_products.c.id.desc())
+
 OWNED_MAX = 1_000
 """Live products of one customer that are looked at; more is no entitlement any more but a warehouse."""
 
@@ -154,12 +157,7 @@ def _of(environment_id: str, customer: Customer) -> sa.ColumnElement[bool]:
 def _select(
     connection: Connection, environment_id: str, where: sa.ColumnElement[bool], *, limit: int = OWNED_MAX
 ) -> list[OwnedProduct]:
-    statement = (
-        sa.select(*owned_products.c)
-        .where(where)
-        .order_by(owned_products.c.granted_at.desc(), owned_products.c.id.desc())
-    )
-    rows = connection.execute(statement.limit(limit)).all()
+    rows = connection.execute(_ROWS.where(where).limit(limit)).all()
     versions = _versions(connection, environment_id, {row.version_id for row in rows})
     return [of_row(row, versions[row.version_id].product) for row in rows]
 

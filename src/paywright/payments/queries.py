@@ -48,6 +48,27 @@ _DISPUTE = tuple(disputes.c[name] for name in "id status amount currency reason 
 RETURNS_MAX = 1_000
 """Refunds or disputes of one payment that are looked at."""
 
+# Written once: making a statement costs more than running it.
+_ROWS = sa.select(*_COLUMNS).order_by(payments.c.created_at, payments.c.id)
+_REFUNDS_OF = (
+    sa.select(*_REFUND)
+    .where(
+        refunds.c.environment_id == sa.bindparam("environment"),
+        refunds.c.payment_id == sa.bindparam("payment"),
+    )
+    .order_by(refunds.c.created_at, refunds.c.id)
+    .limit(RETURNS_MAX)
+)
+_DISPUTES_OF = (
+    sa.select(*_DISPUTE)
+    .where(
+        disputes.c.environment_id == sa.bindparam("environment"),
+        disputes.c.payment_id == sa.bindparam("payment"),
+    )
+    .order_by(disputes.c.created_at, disputes.c.id)
+    .limit(RETURNS_MAX)
+)
+
 
 def payment(connection: Connection, environment_id: str, payment_id: str) -> Payment | None:
     return _one(connection, environment_id, payments.c.id == payment_id)
@@ -104,9 +125,8 @@ def refund(connection: Connection, environment_id: str, refund_id: str) -> Refun
 
 def refunds_of(connection: Connection, environment_id: str, payment_id: str) -> list[Refund]:
     """Oldest first, those that Stripe has not answered yet or refused too."""
-    where = (refunds.c.environment_id == environment_id) & (refunds.c.payment_id == payment_id)
-    ordered = sa.select(*_REFUND).where(where).order_by(refunds.c.created_at, refunds.c.id).limit(RETURNS_MAX)
-    return [_refund(row) for row in connection.execute(ordered)]
+    asked = {"environment": environment_id, "payment": payment_id}
+    return [_refund(row) for row in connection.execute(_REFUNDS_OF, asked)]
 
 
 def unanswered_refunds(
@@ -124,11 +144,10 @@ def unanswered_refunds(
 
 def disputes_of(connection: Connection, environment_id: str, payment_id: str) -> list[Dispute]:
     """Oldest first."""
-    where = (disputes.c.environment_id == environment_id) & (disputes.c.payment_id == payment_id)
-    ordered = sa.select(*_DISPUTE).where(where).order_by(disputes.c.created_at, disputes.c.id).limit(RETURNS_MAX)
+    asked = {"environment": environment_id, "payment": payment_id}
     return [
         Dispute(row.id, row.status, Money(row.amount, row.currency), row.reason, row.evidence_due_at, row.created_at)
-        for row in connection.execute(ordered)
+        for row in connection.execute(_DISPUTES_OF, asked)
     ]
 
 
@@ -205,8 +224,8 @@ def _money(money: Money) -> dict[str, Any]:
 
 
 def _one(connection: Connection, environment_id: str, is_it: sa.ColumnElement[bool]) -> Payment | None:
-    found = sa.select(*_COLUMNS).where(payments.c.environment_id == environment_id, is_it)
-    row = connection.execute(found.order_by(payments.c.created_at, payments.c.id).limit(1)).one_or_none()
+    found = _ROWS.where(payments.c.environment_id == environment_id, is_it)
+    row = connection.execute(found.limit(1)).one_or_none()
     return None if row is None else _payment(row)
 
 

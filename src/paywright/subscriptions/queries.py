@@ -9,10 +9,14 @@ from sqlalchemy.engine import Connection
 from paywright.kernel.instants import rfc3339, rfc3339_or_none
 from paywright.subscriptions.tables import subscriptions, trial_uses
 
+# Written once: making a statement costs more than running it.
+_ROW = sa.select(*subscriptions.c).where(
+    subscriptions.c.environment_id == sa.bindparam("environment"), subscriptions.c.id == sa.bindparam("subscription")
+)
+
 
 def row_of(connection: Connection, environment_id: str, subscription_id: str) -> Any | None:
-    where = (subscriptions.c.environment_id == environment_id) & (subscriptions.c.id == subscription_id)
-    return connection.execute(sa.select(*subscriptions.c).where(where)).one_or_none()
+    return connection.execute(_ROW, {"environment": environment_id, "subscription": subscription_id}).one_or_none()
 
 
 def schedule_of(connection: Connection, environment_id: str, subscription_id: str) -> str | None:

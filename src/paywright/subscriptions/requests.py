@@ -277,16 +277,17 @@ def _request_first(
     return request(work, change.subscription_id, ask, status=status)
 
 
+_NAMES = ("id", "subscription_id", "kind", "object_id", "parameters", "follow_ups", "quote_id", "created_at")
+_CHANGES = (
+    sa.select(*(subscription_changes.c[name] for name in _NAMES))
+    .order_by(subscription_changes.c.created_at, subscription_changes.c.id)
+    .limit(100)
+)
+
+
 def _select(connection: sa.Connection, environment_id: str, where: sa.ColumnElement[bool]) -> list[Change]:
-    columns = subscription_changes.c
-    names = ("id", "subscription_id", "kind", "object_id", "parameters", "follow_ups", "quote_id", "created_at")
-    statement = (
-        sa.select(*(columns[name] for name in names))
-        .where(columns.environment_id == environment_id, where)
-        .order_by(columns.created_at, columns.id)
-        .limit(100)
-    )
-    return [_change(row) for row in connection.execute(statement)]
+    here = subscription_changes.c.environment_id == environment_id
+    return [_change(row) for row in connection.execute(_CHANGES.where(here, where))]
 
 
 def _change(row: Any) -> Change:
