@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 import pytest
 
 from paywright import Paywright
@@ -11,6 +12,7 @@ from paywright.claims.queries import guest_of
 from paywright.client import Client, errors
 from paywright.client.conditions import all_of, any_of, has_claim, has_item
 from paywright.client.surface import Surface
+from paywright.kernel.instants import rfc3339
 from paywright.kernel.model import Customer
 from paywright.ownership import actions as ownership
 from paywright.ownership import ending, queries
@@ -123,6 +125,38 @@ def test_G2_what_lost_its_access_is_the_same_as_a_stranger(house: House) -> None
     assert house.post("/v1/customers/user/u_1/gates", asked).json() == {"open": []}
     access = house.get("/v1/customers/user/u_1/access?product=pro").json()
     assert (access["allowed"], access["reason"], access["from"]["owned_product_id"]) == (False, "access_lost", owned.id)
+
+
+@pytest.mark.parametrize(
+    ("status", "policy", "grace_days", "expected"),
+    [
+        ("active", {}, None, (True, "owned", None)),
+        ("past_due", {}, None, (True, "owned", {"past_due": "keep"})),
+        ("past_due", {"past_due": 7}, 7, (True, "owned", {"past_due": 7})),
+        ("past_due", {"past_due": "none"}, None, (False, "access_lost", {"past_due": "none"})),
+        ("unpaid", {}, None, (False, "access_lost", {"unpaid": "none"})),
+        ("a status to come", {}, None, (True, "owned", {"past_due": "keep"})),
+    ],
+)
+def test_the_decision_names_status_and_policy_so_that_an_app_can_show_dunning(
+    sqlite_house: House, status: str, policy: dict[str, Any], grace_days: int | None, expected: tuple[bool, str, Any]
+) -> None:
+    house = sqlite_house
+    house.post("/v1/customers/user/u_1/products", {"product_id": "pro"})
+    house.ask("PATCH", "/v1/environment", json={"access": policy})
+    environment, customer = house.app.environment("test"), Customer("user", "u_1")
+    assert environment is not None
+    with house.app.work("test") as work:
+        ownership.lock_customers(work, [customer])
+        (owned,) = queries.live(work.connection, "test", customer, work.now)
+        assert owned.subscription is not None
+        owned = ownership.refresh(work, owned, msgspec.structs.replace(owned.subscription, status=status))
+        until = None if grace_days is None else work.now + grace_days * 86_400_000
+        ownership.set_access(work, environment, owned, expected[0], status, until=until)
+    access = house.get("/v1/customers/user/u_1/access?product=pro").json()
+    assert (access["allowed"], access["reason"], access["from"]["policy"]) == expected
+    assert (access["from"]["status"], access["from"]["owned_product_id"]) == (status, owned.id)
+    assert access["from"]["access_until"] == (None if until is None else rfc3339(until))
 
 
 def test_G3_a_claim_token_opens_between_payment_and_refund(house: House) -> None:

@@ -14,6 +14,7 @@ from paywright.engine.app import App
 from paywright.environments.model import Environment
 from paywright.gates.model import AllOf, Condition, Explanation, Held, OwnsAny
 from paywright.gates.rules import UnknownEntitlement, check_known, claims_in, is_open, items_in, products_in, without
+from paywright.kernel.instants import rfc3339_or_none
 from paywright.kernel.model import Customer
 from paywright.ledger import queries as ledger_queries
 from paywright.ledger.model import NEVER
@@ -22,6 +23,7 @@ from paywright.ownership.defaults import included_by_default, owned_by_default
 from paywright.ownership.model import OwnedProduct
 from paywright.ownership.present import price_shown
 from paywright.storage.database import DatabaseUnavailable
+from paywright.subscriptions.rules import policy_for
 
 log = logging.getLogger(__name__)
 
@@ -88,17 +90,30 @@ def explain_product(
     owned = [each for each in _owned(connection, environment.id, customer, now) if each.product_id == product_id]
     granting = next((each for each in owned if each.access), None)
     if granting is not None:
-        return Explanation(True, "owned", {"owned_product_id": granting.id, "source": granting.source})
+        return Explanation(True, "owned", _through(granting, environment))
     catalog = catalog_queries.current(connection, environment.id)
     options = _for_sale(catalog, {product_id})
     if owned:
-        if owned[0].is_frozen:
-            frozen = {"owned_product_id": owned[0].id, "source": owned[0].source}
-            return Explanation(False, "frozen", frozen, upgrade_options=options)
-        status = owned[0].subscription.status if owned[0].subscription is not None else "none"
-        through = {"owned_product_id": owned[0].id, "source": owned[0].source, "status": status}
-        return Explanation(False, "access_lost", through, upgrade_options=options)
+        reason = "frozen" if owned[0].is_frozen else "access_lost"
+        return Explanation(False, reason, _through(owned[0], environment), upgrade_options=options)
     return Explanation(False, "not_owned", upgrade_options=options)
+
+
+def _through(owned: OwnedProduct, environment: Environment) -> dict[str, Any]:
+    """
+    The purchase that decides: with its subscription's status and what the environment's policy says of that status, if it has a say.
+
+    So an app sees that somebody who may still use the product owes money (`past_due`), and until when (`access_until`, as far as it is known).
+    """
+    status = None if owned.subscription is None else owned.subscription.status
+    return {
+        "owned_product_id": owned.id,
+        "source": owned.source,
+        "status": status,
+        "policy": None if status is None else policy_for(status, environment.policy.access),
+        "access_until": rfc3339_or_none(owned.access_until if owned.access else None),
+        "ends_at": rfc3339_or_none(owned.ends_at),
+    }
 
 
 def explain_item(

@@ -31,10 +31,10 @@ class Access(msgspec.Struct, frozen=True):
 
 def access(status: str, policy: AccessPolicy, *, past_due_since: int | None, now: int) -> Access:
     """Days of grace count from `past_due_since`, the first failed charge."""
-    known = status if status in ACCESS else "past_due"
-    if ACCESS[known] != "policy":
-        return Access(ACCESS[known] == "yes", status)
-    choice: AccessChoice = getattr(policy, known)
+    named = policy_for(status, policy)
+    if named is None:
+        return Access(ACCESS[status] == "yes", status)
+    (choice,) = named.values()
     if choice == "keep":
         return Access(True, status)
     if choice == "none":
@@ -42,6 +42,12 @@ def access(status: str, policy: AccessPolicy, *, past_due_since: int | None, now
     assert isinstance(choice, int)
     until = (now if past_due_since is None else past_due_since) + choice * DAY_MS
     return Access(now < until, status, until)
+
+
+def policy_for(status: str, policy: AccessPolicy) -> dict[str, AccessChoice] | None:
+    """The part of the environment's policy that decides about a status, e.g. `{"past_due": "keep"}`; None where it has no say."""
+    known = status if status in ACCESS else "past_due"
+    return {known: getattr(policy, known)} if ACCESS[known] == "policy" else None
 
 
 def may_begin(facts: SubscriptionFacts) -> bool:
