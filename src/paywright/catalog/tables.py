@@ -88,6 +88,7 @@ stripe_products = Table(
     Column("pushed_generation", Integer, nullable=False, server_default="0"),
     Column("parameters", JsonText, comment="of the newest intent"),
     Column("last_error", Ident),
+    Column("drift", JsonText, comment="what somebody changed at Stripe since; null: nothing that we know"),
     Index("uq_stripe_products_stripe_product_id", "environment_id", "stripe_product_id", unique=True),
 )
 
@@ -120,5 +121,6 @@ stripe_prices = Table(
     Column("pushed_generation", Integer, nullable=False, server_default="0"),
     Column("parameters", JsonText),
     Column("last_error", Ident),
+    Column("drift", JsonText, comment="as in stripe_products"),
     Index("ix_stripe_prices_stripe_price_id", "environment_id", "stripe_price_id"),
 )

@@ -4,6 +4,9 @@ A purchase that had ended goes on: its included items live again, and what the e
 What comes back gets a key of its own, because the old key has had its expiry, and each fact is entered once.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import sqlalchemy as sa
 
 from paywright.kernel.model import Customer
@@ -12,13 +15,28 @@ from paywright.ledger.account import Account, Fact, ItemGrant
 from paywright.ledger.model import NEVER
 from paywright.ledger.store import has_entry, items_of_product, open_account, save
 from paywright.ledger.tables import included_items, ledger_entries
+from paywright.storage.statements import insert_if_absent
 from paywright.storage.work import Work
 
 KEYS_MAX = 10_000
 
 
-def reopen_included(work: Work, customer: Customer, owned_product_id: str, *, ended_at: int, source: str) -> None:
-    """The opposite of `end_included` at `ended_at`. Of repeats missed since the latest is given. `source` names the fact, once for ever."""
+def reopen_included(
+    work: Work,
+    customer: Customer,
+    owned_product_id: str,
+    *,
+    source: str,
+    given_by: Customer | None = None,
+    resumes: bool = True,
+) -> None:
+    """
+    The opposite of `end_included`. Of repeats missed since the latest is given. `source` names the fact, once for ever.
+
+    `given_by`: the guest whose purchase it was when it ended; its units come to `customer`. With `resumes` False repeats stand still.
+    """
+    if given_by is not None:
+        _adopt(work, given_by, customer, owned_product_id)
     mine = (
         included_items.c.environment_id == work.environment_id,
         included_items.c.customer == customer.key,
@@ -26,14 +44,29 @@ def reopen_included(work: Work, customer: Customer, owned_product_id: str, *, en
     )
     # Paused until it is resumed below, so that loading the balance gives no missed repeat twice.
     work.execute(included_items.update().where(*mine).values(ended=0, ends_at=NEVER, paused=1))
+    holders = [customer] if given_by is None else [given_by, customer]
     for item_id in items_of_product(work, customer, owned_product_id):
         opened = open_account(work, customer, item_id, owned_product_id=owned_product_id, whole=True)
-        for key, units in _lost(work, customer, item_id, owned_product_id, ended_at):
-            name = f"{source}:{key}"
-            if not has_entry(work, customer, item_id, name):
-                opened.facts += _again(opened.account, owned_product_id, key, units, name)
-        opened.facts += rules.resume(opened.account, owned_product_id)
+        for holder in holders:
+            for key, units in _lost(work, holder, customer, item_id, owned_product_id):
+                name = f"{source}:{key}"
+                if not has_entry(work, customer, item_id, name):
+                    opened.facts += _again(opened.account, owned_product_id, key, units, name)
+        if resumes:
+            opened.facts += rules.resume(opened.account, owned_product_id)
         save(work, opened)
+
+
+def _adopt(work: Work, giver: Customer, taker: Customer, owned_product_id: str) -> None:
+    """What had ended before the guest's balances moved stayed behind; the account includes it from now on."""
+    of_giver = (
+        included_items.c.environment_id == work.environment_id,
+        included_items.c.customer == giver.key,
+        included_items.c.owned_product_id == owned_product_id,
+    )
+    columns = list(included_items.c)
+    for row in work.execute(sa.select(*columns).where(*of_giver).order_by(included_items.c.item_id)).mappings().all():
+        insert_if_absent(work, included_items, {**row, "customer": taker.key})
 
 
 def life(account: Account, owned_product_id: str, key: str) -> int:
@@ -55,23 +88,25 @@ def key_again(key: str, source: str) -> str:
     return f"{before}:{source}:{turn}"
 
 
-def _lost(work: Work, customer: Customer, item_id: str, owned_product_id: str, ended_at: int) -> list[tuple[str, int]]:
-    """Key and units of what that end took."""
+def _lost(work: Work, holder: Customer, taker: Customer, item_id: str, owned_product_id: str) -> list[tuple[str, int]]:
+    """(key, units) that the purchase's end took from `holder` and that was not given back yet: it may have ended and come back before."""
+    given = _entries_of(work, taker, item_id, "give_back")
+    lost = []
+    for row in _entries_of(work, holder, item_id, "end"):
+        since = [one.source for one in given if holder != taker or one.sequence > row.sequence]
+        is_mine = f":{owned_product_id}" in (row.item_key or "")
+        if row.delta < 0 and is_mine and not any(source.endswith(f":{row.item_key}") for source in since):
+            lost.append((row.item_key, -row.delta))
+    return lost
+
+
+def _entries_of(work: Work, customer: Customer, item_id: str, kind: str) -> Sequence[Any]:
+    """Oldest first."""
     entries = ledger_entries.c
-    rows = work.execute(
-        sa.select(entries.item_key, entries.delta)
-        .where(
-            entries.environment_id == work.environment_id,
-            entries.customer == customer.key,
-            entries.item_id == item_id,
-            entries.kind == "end",
-            entries.effective_at == ended_at,
-            entries.delta < 0,
-        )
-        .order_by(entries.sequence)
-        .limit(KEYS_MAX)
-    )
-    return [(row.item_key, -row.delta) for row in rows if f":{owned_product_id}" in (row.item_key or "")]
+    mine = (entries.environment_id == work.environment_id, entries.customer == customer.key, entries.item_id == item_id)
+    columns = (entries.sequence, entries.item_key, entries.delta, entries.source)
+    found = sa.select(*columns).where(*mine, entries.kind == kind).order_by(entries.sequence)
+    return work.execute(found.limit(KEYS_MAX)).all()
 
 
 def _again(account: Account, owned_product_id: str, key: str, units: int, source: str) -> list[Fact]:

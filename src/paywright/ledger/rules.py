@@ -167,7 +167,9 @@ def expire_key(account: Account, key: str, kind: EntryKind, *, effective_at: int
         grant.expired += grant.live - part
         grant.live = 0
     account.grants = [grant for grant in account.grants if grant.key != key] + dying
-    return [fact_of(account, kind, total, -lost, effective_at, f"{kind}:{key}", key)]
+    # A purchase can end, come back and end again; units with a known instant are lost once.
+    source = f"end:{key}:{effective_at}" if kind == "end" else f"{kind}:{key}"
+    return [fact_of(account, kind, total, -lost, effective_at, source, key)]
 
 
 def _carry(account: Account, quantity: int) -> int:

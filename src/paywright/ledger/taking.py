@@ -103,20 +103,31 @@ def _items_granted(work: Work, customer: Customer, owned_product_id: str) -> lis
 
 
 def give_back(
-    work: Work, customer: Customer, *, source_taken: str, source: str, actor: str | None = None
+    work: Work,
+    customer: Customer,
+    *,
+    source_taken: str,
+    source: str,
+    taken_from: Customer | None = None,
+    actor: str | None = None,
 ) -> list[TakenBack]:
-    """A refund failed after all: what the take-back `source_taken` removed is given back, with the life it had. What has expired since stays lost."""
+    """
+    A refund failed after all: what the take-back `source_taken` removed is given back, with the life it had. What has expired since stays lost.
+
+    `taken_from`: the guest it was taken from, whose purchases are the customer's by now.
+    """
     given: list[TakenBack] = []
-    for item_id, grant_id, quantity in _taken(work, customer, source_taken):
-        name = f"{source}:{grant_id}"
-        if has_entry(work, customer, item_id, name):
-            continue
-        opened = open_account(work, customer, item_id, whole=True)
-        facts = _give(work, customer, opened, grant_id, quantity, name)
-        if facts:
-            opened.facts += facts
-            save(work, opened, actor=actor, noted=facts)
-            given.append(TakenBack(item_id, quantity, source))
+    for holder in [customer] if taken_from is None else [taken_from, customer]:
+        for item_id, grant_id, quantity in _taken(work, holder, source_taken):
+            name = f"{source}:{grant_id}"
+            if has_entry(work, customer, item_id, name):
+                continue
+            opened = open_account(work, customer, item_id, whole=True)
+            facts = _give(work, opened, holder, grant_id, quantity, name)
+            if facts:
+                opened.facts += facts
+                save(work, opened, actor=actor, noted=facts)
+                given.append(TakenBack(item_id, quantity, source))
     return given
 
 
@@ -141,11 +152,11 @@ def _taken(work: Work, customer: Customer, source: str) -> list[tuple[str, str, 
     return [(row.item_id, row.grant_id, row.quantity) for row in rows]
 
 
-def _give(work: Work, customer: Customer, opened: Opened, grant_id: str, quantity: int, source: str) -> list[Fact]:
-    """A grant like the one that was taken from; nothing when its time is over."""
+def _give(work: Work, opened: Opened, holder: Customer, grant_id: str, quantity: int, source: str) -> list[Fact]:
+    """A grant like the one of `holder` that was taken from; nothing when its time is over."""
     mine = (
         item_grants.c.environment_id == work.environment_id,
-        item_grants.c.customer == customer.key,
+        item_grants.c.customer == holder.key,
         item_grants.c.id == grant_id,
     )
     columns = (item_grants.c.item_key, item_grants.c.due, item_grants.c.granted_at, item_grants.c.owned_product_id)
@@ -153,12 +164,20 @@ def _give(work: Work, customer: Customer, opened: Opened, grant_id: str, quantit
     key, due = row.item_key, row.due
     if row.owned_product_id is not None and key.startswith(("end:", "repeat:")):
         due = life(opened.account, row.owned_product_id, key)
-        if has_entry(work, customer, opened.account.item_id, f"end:{key}"):
+        if _has_ended(work, opened, key):
             key = key_again(key, source)  # The purchase had ended and goes on: the old key has had its end.
     if due <= opened.account.at:
         return []
     again = ItemGrant(source, "give_back", key, due, row.granted_at, quantity, 0, 0, row.owned_product_id)
     return rules.add_grant(opened.account, again)
+
+
+def _has_ended(work: Work, opened: Opened, key: str) -> bool:
+    entries = ledger_entries.c
+    mine = (entries.environment_id == work.environment_id, entries.customer == opened.customer.key)
+    ended = (entries.item_id == opened.account.item_id) & (entries.kind == "end") & (entries.item_key == key)
+    found = sa.select(entries.id).where(*mine, ended).order_by(entries.sequence).limit(1)
+    return work.execute(found).one_or_none() is not None
 
 
 def transfer(work: Work, giver: Customer, taker: Customer, *, source: str, actor: str | None = None) -> None:

@@ -55,6 +55,7 @@ owned_products = Table(
     ),
     Column("checkout_session_id", Ident),
     Column("line_index", Integer),
+    Column("moved_from", Ident, comment="the guest who bought it, once it belongs to an account"),
     CheckConstraint("quantity >= 1", name="quantity"),
     CheckConstraint("(subscription_id IS NULL) = (interval IS NULL)", name="subscription"),
     Index("ix_owned_products_product_id", "environment_id", "product_id", "customer", "id"),

@@ -9,7 +9,6 @@ The customer is locked by whoever calls.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -18,20 +17,19 @@ from paywright.environments import queries as environment_queries
 from paywright.environments.model import EndPolicy, Environment, TakeBack
 from paywright.ledger import actions as ledger
 from paywright.ledger.model import TakenBack
-from paywright.outbox.actions import command, open_incident
+from paywright.outbox.actions import command
 from paywright.ownership import actions as ownership
 from paywright.ownership import queries as ownership_queries
 from paywright.ownership.model import EndReason, OwnedProduct
-from paywright.payments import queries, rules
+from paywright.payments import effects, queries, rules
+from paywright.payments.effects import EFFECTS_MAX
 from paywright.payments.model import Dispute, Payment, Refund
-from paywright.payments.tables import payments, refunds, return_effects
-from paywright.storage.statements import insert_if_absent
+from paywright.payments.restoring import BY_RETURNS, give_back
+from paywright.payments.tables import payments, refunds
 from paywright.storage.work import Work
 
 CANCEL_AT_PERIOD_END = "cancel_subscription_at_period_end"
 """The command for `end: period_end`; `subscriptions` carries it out."""
-
-EFFECTS_MAX = 1_000
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -171,13 +169,14 @@ def _take(settling: _Settling, source: str, owned: OwnedProduct, policy: TakeBac
 def _end(settling: _Settling, source: str, owned: OwnedProduct, reason: EndReason) -> None:
     """At Stripe its subscription is canceled after the commit."""
     present = _present(settling, owned)
-    if present.ended_at is not None:
-        return
-    if present.is_stripe_backed and present.subscription is not None:
-        subscription_id = present.subscription.id
-        command(settling.work, ownership.CANCEL_SUBSCRIPTION, subscription_id, {"subscription_id": subscription_id})
-    ownership.end(settling.work, settling.environment, present, reason)
-    _note(settling, source, owned, ended=1)
+    if present.ended_at is None:
+        if present.is_stripe_backed and present.subscription is not None:
+            named = {"subscription_id": present.subscription.id}
+            command(settling.work, ownership.CANCEL_SUBSCRIPTION, present.subscription.id, named)
+        ownership.end(settling.work, settling.environment, present, reason)
+    elif present.end_reason not in BY_RETURNS:
+        return  # Somebody ended it on purpose, and no failed refund changes that.
+    effects.note_ended(settling.work, source, owned)
 
 
 def _end_later(settling: _Settling, source: str, owned: OwnedProduct) -> None:
@@ -242,24 +241,9 @@ def _lose(settling: _Settling, dispute: Dispute, source: str, refunded: int) -> 
 
 
 def _give_back(settling: _Settling, source: str) -> None:
-    """The refund failed, or the dispute was won after it was lost: product and units are as if that had not been."""
-    work = settling.work
-    effects = {row.owned_product_id: row for row in _effects(settling, source)}
-    taken_from = [owned for owned in purchases(work, settling.payment) if owned.id in effects]
-    for owned in sorted(taken_from, key=lambda each: (each.product.is_add_on, each.id)):
-        if effects[owned.id].ended and owned.ended_at is not None:
-            _restore(settling, source, owned)
-        _note(settling, source, owned, undone=1)
-    if taken_from:
-        ledger.give_back(work, settling.payment.customer, source_taken=source, source=f"{source}:reversal")
-
-
-def _restore(settling: _Settling, source: str, owned: OwnedProduct) -> None:
-    blocked = ownership.restore(settling.work, settling.environment, owned, source=f"{source}:reversal")
-    if blocked is None:
-        return
-    told = {"payment_id": settling.payment.id, "source": source, "owned_product_id": owned.id, "refused": blocked}
-    open_incident(settling.work, "refund_restore_blocked", told, customer=owned.customer)
+    """The refund failed, or the dispute was won after it was lost."""
+    bought = purchases(settling.work, settling.payment)
+    give_back(settling.work, settling.environment, settling.payment, bought, source)
 
 
 def _present(settling: _Settling, owned: OwnedProduct) -> OwnedProduct:
@@ -271,44 +255,4 @@ def _present(settling: _Settling, owned: OwnedProduct) -> OwnedProduct:
 
 
 def _mark(settling: _Settling, source: str, owned: OwnedProduct, what: str) -> bool:
-    """True the first time: then it is ours to do."""
-    row = {
-        "environment_id": settling.work.environment_id,
-        "source": source,
-        "owned_product_id": owned.id,
-        "payment_id": settling.payment.id,
-        what: 1,
-    }
-    if insert_if_absent(settling.work, return_effects, row):
-        return True
-    first = return_effects.update().where(_is(settling, source, owned), return_effects.c[what] == 0)
-    return settling.work.execute(first.values({what: 1})).rowcount == 1
-
-
-def _note(settling: _Settling, source: str, owned: OwnedProduct, **flags: int) -> None:
-    settling.work.execute(return_effects.update().where(_is(settling, source, owned)).values(**flags))
-
-
-def _is(settling: _Settling, source: str, owned: OwnedProduct) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        return_effects.c.environment_id == settling.work.environment_id,
-        return_effects.c.source == source,
-        return_effects.c.owned_product_id == owned.id,
-    )
-
-
-def _effects(settling: _Settling, source: str) -> Sequence[Any]:
-    """What was taken under this name and not given back yet."""
-    columns = (return_effects.c.owned_product_id, return_effects.c.ended)
-    found = (
-        sa.select(*columns)
-        .where(
-            return_effects.c.environment_id == settling.work.environment_id,
-            return_effects.c.source == source,
-            return_effects.c.took == 1,
-            return_effects.c.undone == 0,
-        )
-        .order_by(return_effects.c.owned_product_id)
-        .limit(EFFECTS_MAX)
-    )
-    return settling.work.execute(found).all()
+    return effects.mark(settling.work, source, owned, what, payment_id=settling.payment.id)

@@ -1061,6 +1061,12 @@ def upgrade() -> None:
         ),
         sa.Column("checkout_session_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
         sa.Column("line_index", sa.Integer(), nullable=True),
+        sa.Column(
+            "moved_from",
+            sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
+            nullable=True,
+            comment="the guest who bought it, once it belongs to an account",
+        ),
         sa.CheckConstraint(
             "(subscription_id IS NULL) = (interval IS NULL)", name=op.f("ck_owned_products_subscription")
         ),
@@ -1788,6 +1794,7 @@ def upgrade() -> None:
         sa.Column("pushed_generation", sa.Integer(), server_default="0", nullable=False),
         sa.Column("parameters", sa.Text(), nullable=True),
         sa.Column("last_error", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
+        sa.Column("drift", sa.Text(), nullable=True, comment="as in stripe_products"),
         sa.PrimaryKeyConstraint(
             "environment_id", "product_id", "price_id", "price_hash", name=op.f("pk_stripe_prices")
         ),
@@ -1824,6 +1831,12 @@ def upgrade() -> None:
         sa.Column("pushed_generation", sa.Integer(), server_default="0", nullable=False),
         sa.Column("parameters", sa.Text(), nullable=True, comment="of the newest intent"),
         sa.Column("last_error", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
+        sa.Column(
+            "drift",
+            sa.Text(),
+            nullable=True,
+            comment="what somebody changed at Stripe since; null: nothing that we know",
+        ),
         sa.PrimaryKeyConstraint("environment_id", "product_id", name=op.f("pk_stripe_products")),
     )
     with op.batch_alter_table("stripe_products", schema=None) as batch_op:
