@@ -197,6 +197,7 @@ def test_after_eight_retries_a_delivery_has_failed_until_somebody_sends_it_again
     assert ear.heard[9][0]["webhook-id"] == ear.heard[0][0]["webhook-id"]
     with shop.app.database.read() as connection:
         assert queries.deliveries(connection, "test", made.id)[0].status == "delivered"
+        assert [each.status for each in queries.attempts(connection, "test", failed.id)] == [*[500] * 9, 200]
 
 
 def test_a_hook_that_only_fails_is_switched_off_and_somebody_is_told(shop: Shop, ear: Ear) -> None:

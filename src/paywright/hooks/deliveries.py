@@ -115,8 +115,16 @@ def _due(
 def conclude(work: Work, row: Any, attempt: Attempt) -> None:
     """Writes the try down; a hook that only fails for days is switched off, and somebody is told."""
     number, wall = row.attempts + 1, wall_ms()
-    tried = {"environment_id": work.environment_id, "delivery_id": row.id, "number": number}
-    insert_if_absent(work, hook_attempts, {**tried, **msgspec.structs.asdict(attempt)})
+    # The log goes on where it was, however often the tries began anew.
+    logged = sa.select(sa.func.coalesce(sa.func.max(hook_attempts.c.number), 0)).where(
+        hook_attempts.c.environment_id == work.environment_id, hook_attempts.c.delivery_id == row.id
+    )
+    place = {
+        "environment_id": work.environment_id,
+        "delivery_id": row.id,
+        "number": work.execute(logged).scalar_one() + 1,
+    }
+    insert_if_absent(work, hook_attempts, {**place, **msgspec.structs.asdict(attempt)})
     here = hook_deliveries.c.environment_id == work.environment_id, hook_deliveries.c.id == row.id
     its_hook = hooks.c.environment_id == work.environment_id, hooks.c.id == row.hook_id
     if attempt.is_success:
