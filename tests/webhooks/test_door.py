@@ -141,7 +141,7 @@ IGNORED: dict[str, tuple[str, dict[str, Any], str]] = {
     "event of a connected account": ("invoice.paid", {"account": "acct_1"}, "wrong_account"),
     "unknown type": ("issuing_card.created", {}, "unknown_type"),
     "type of the future": ("checkout.session.teleported", {}, "unknown_type"),
-    "known and nothing to us": ("product.updated", {}, "not_asked"),
+    "known and nothing to us": ("entitlements.active_entitlement_summary.updated", {}, "not_asked"),
     "about no object": ("subscription_schedule.created", {"data": {"object": {"subscription": None}}}, "not_ours"),
 }
 

@@ -22,7 +22,10 @@ def test_replay_of_everything_changes_nothing(mill: Mill) -> None:
 
 def test_replay_of_what_is_ignored_judges_anew(mill: Mill) -> None:
     mill.deliver(
-        [event("issuing_card.created", {"id": "ic_1"}), event("price.updated", {"id": "price_1"}, event_id="evt_2")]
+        [
+            event("issuing_card.created", {"id": "ic_1"}),
+            event("test_helpers.test_clock.ready", {"id": "clock_1"}, event_id="evt_2"),
+        ]
     )
     with mill.app.work("test") as work:
         assert actions.replay_many(work, mill.wall(), ignored="unknown_type") == ["evt_1"]

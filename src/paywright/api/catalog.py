@@ -8,6 +8,7 @@ from paywright.api.call import Answer, Call, ok, whole
 from paywright.app import is_in_use
 from paywright.catalog import actions, queries, views
 from paywright.catalog.diff import diff, summary
+from paywright.catalog.drift import marked
 from paywright.catalog.lint import lint
 from paywright.catalog.model import Catalog, Change
 from paywright.catalog.parse import parse, sent_version
@@ -64,7 +65,7 @@ def put_catalog(call: Call) -> Answer | Refusal:
 
 
 def diff_catalog(call: Call) -> Answer | Refusal:
-    """What `PUT /v1/catalog` with this body would change. Nothing is written."""
+    """What `PUT /v1/catalog` with this body would change, and what somebody changed at Stripe of what is in force. Nothing is written."""
     claimed = sent_version(call.body)
     if isinstance(claimed, Refusal):
         return claimed
@@ -73,9 +74,10 @@ def diff_catalog(call: Call) -> Answer | Refusal:
         return parsed
     current = _current(call)
     changes = diff(current, parsed)
-    return ok(
-        {"version": current.version, "changed": bool(changes), **_changes(changes), "warnings": _warnings(parsed)}
-    )
+    with call.app.database.read() as connection:
+        drifted = msgspec.to_builtins(marked(connection, call.environment.id))
+    shown = {**_changes(changes), "warnings": _warnings(parsed), "drift": drifted}
+    return ok({"version": current.version, "changed": bool(changes), **shown})
 
 
 def _current(call: Call) -> Catalog:

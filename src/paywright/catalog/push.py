@@ -60,9 +60,9 @@ def push(app: App, environment_id: str, *, product_ids: Collection[str] | None =
 def forget_at_stripe(work: Work) -> None:
     """The account is another one, or was wiped: everything is made anew by the next push. Adopted prices stay adopted."""
     here = stripe_products.c.environment_id == work.environment_id
-    work.execute(stripe_products.update().where(here).values(exists_at_stripe=0, parameters=None))
+    work.execute(stripe_products.update().where(here).values(exists_at_stripe=0, parameters=None, drift=None))
     ours = (stripe_prices.c.environment_id == work.environment_id) & (stripe_prices.c.adopted == 0)
-    work.execute(stripe_prices.update().where(ours).values(stripe_price_id=None, parameters=None))
+    work.execute(stripe_prices.update().where(ours).values(stripe_price_id=None, parameters=None, drift=None))
 
 
 class _Push:
@@ -138,7 +138,7 @@ class _Push:
     def _wanted_price(self, row: Any) -> dict[str, Any] | None:
         if row.adopted:
             return {"adopted": row.stripe_price_id, "price": price_hash(_price(row))} if row.active else None
-        if row.stripe_price_id is not None:
+        if row.stripe_price_id is not None and not _is_gone(row):
             return {"active": bool(row.active)}
         if not row.active:
             return None
@@ -160,7 +160,8 @@ class _Push:
             parameters = wanted(row)
             if parameters is None:
                 return None
-            is_new = row.parameters != _encoded(parameters) or row.last_error is not None
+            # What somebody changed at Stripe since is told anew.
+            is_new = row.parameters != _encoded(parameters) or row.last_error is not None or row.drift is not None
             if not is_new and row.pushed_generation == row.generation:
                 return None
             generation = row.generation + is_new
@@ -189,7 +190,7 @@ class _Push:
         row = intent.row
         if row.adopted:
             return self._check_adopted(intent, path)
-        if row.stripe_price_id is not None:
+        if row.stripe_price_id is not None and not _is_gone(row):
             return self._post(intent, "update", f"/v1/prices/{row.stripe_price_id}", intent.parameters)
         found = self._by_lookup_key(row.lookup_key)
         if found is None:
@@ -229,8 +230,14 @@ class _Push:
         with self.app.work(self.environment.id) as work:
             row = work.execute(sa.select(table.c.generation).where(where).with_for_update()).one()
             was_overtaken = row.generation != intent.generation
-            known = {"parameters": None} if was_overtaken else {"pushed_generation": intent.generation}
+            known = {"parameters": None} if was_overtaken else {"pushed_generation": intent.generation, "drift": None}
             work.execute(table.update().where(where).values(**{**learned, **known}))
+
+
+def _is_gone(row: Any) -> bool:
+    """Somebody deleted it at Stripe: it is made anew."""
+    lines = [] if row.drift is None else msgspec.json.decode(row.drift)
+    return any(line["field"] == "exists" for line in lines)
 
 
 def _price(row: Any) -> Price:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from paywright.catalog.model import Price
-from paywright.stripe.metadata import ENVIRONMENT
+from paywright.kernel.model import Json
+from paywright.stripe.metadata import ENVIRONMENT, metadata_of
 
 PRODUCT = "paywright_product"
 PRICE = "paywright_price"
@@ -58,13 +59,52 @@ def differences(price: Price, found: Mapping[str, Any]) -> list[str]:
         for currency, amount in price.amounts.items()
         if amounts.get(currency) != amount
     ]
-    recurring = found.get("recurring") or {}
-    interval = f"{recurring['interval_count']} {recurring['interval']}" if recurring else None
+    interval = _interval(found)
     if interval != price.interval:
         wrong.append(f"the interval is {interval or 'none'} at Stripe and {price.interval or 'none'} here")
     if not found.get("active", False):
         wrong.append("it is not active at Stripe")
     return wrong
+
+
+def drift_of_product(pushed: Mapping[str, Any], found: Mapping[str, Any] | None) -> list[dict[str, Json]]:
+    """What differs from what Stripe was told, by field; `found` None: it is gone. What was archived may be gone."""
+    if found is None:
+        return [_line("exists", True, False)] if pushed["active"] else []
+    theirs = {**found, **{f"metadata.{key}": value for key, value in metadata_of(dict(found)).items()}}
+    ours = {"name": pushed["name"], "active": pushed["active"]}
+    ours |= {f"metadata.{key}": value for key, value in pushed["metadata"].items()}
+    return [_line(field, value, theirs.get(field)) for field, value in ours.items() if theirs.get(field) != value]
+
+
+def drift_of_price(
+    price: Price, found: Mapping[str, Any] | None, *, active: bool, is_adopted: bool
+) -> list[dict[str, Json]]:
+    """The same of a price, with `currency_options` expanded. An adopted one that is not sold any more may be as it likes."""
+    if not active and (is_adopted or found is None):
+        return []
+    if found is None:
+        return [_line("exists", True, False)]
+    lines = [_line("active", active, found["active"])] if found["active"] != active else []
+    if not active:
+        return lines
+    amounts = stripe_amounts(found)
+    lines += [
+        _line(f"amounts.{currency}", amount, amounts.get(currency))
+        for currency, amount in price.amounts.items()
+        if amounts.get(currency) != amount
+    ]
+    interval = _interval(found)
+    return lines + ([_line("interval", price.interval, interval)] if interval != price.interval else [])
+
+
+def _line(field: str, ours: Json, stripe: Json) -> dict[str, Json]:
+    return {"field": field, "ours": ours, "stripe": stripe}
+
+
+def _interval(found: Mapping[str, Any]) -> str | None:
+    recurring = found.get("recurring") or {}
+    return f"{recurring['interval_count']} {recurring['interval']}" if recurring else None
 
 
 def stripe_amounts(found: Mapping[str, Any]) -> dict[str, int]:

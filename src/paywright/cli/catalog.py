@@ -48,8 +48,8 @@ def lint(file: Path | None, mode: Any, environment: str | None, as_json: bool) -
 @FILE
 @shared
 def diff(file: Path | None, environment: str | None, as_json: bool) -> None:
-    """What applying the file would change. Writes nothing."""
-    from paywright.catalog import queries
+    """What applying the file would change, and what somebody changed at Stripe of what is in force. Writes nothing."""
+    from paywright.catalog import drift, queries
     from paywright.catalog.diff import diff as differences
     from paywright.catalog.diff import summary
     from paywright.catalog.loading import load
@@ -61,12 +61,14 @@ def diff(file: Path | None, environment: str | None, as_json: bool) -> None:
         read = parse(document, mode=selected.mode)
         with app.database.read() as connection:
             current = queries.current(connection, selected.id)
+            drifted = drift.marked(connection, selected.id)
     if not isinstance(read, Catalog):
         refuse_catalog(read, as_json=as_json)
     changes = differences(current, read)
     lines = [summary(change) for change in changes]
     lines = lines or [f"No change: version {current.version} of `{selected.id}` is this catalog."]
-    answer = {"version": current.version, "changed": bool(changes), "changes": changes}
+    lines += drift.sentences(drifted)
+    answer = {"version": current.version, "changed": bool(changes), "changes": changes, "drift": drifted}
     show(answer, "\n".join(lines), as_json=as_json)
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 import sqlalchemy as sa
 
+from paywright.catalog.drift import marked, sentences
 from paywright.catalog.model import Price
 from paywright.catalog.stripe_objects import differences
 from paywright.catalog.tables import stripe_prices
@@ -171,6 +172,12 @@ def catalog(patient: Patient) -> Iterator[Check]:
                 f"{name}: {each}" for each in differences(msgspec.json.decode(row.document, type=Price), found)
             ]
     problems += [f"{row.product_id}.{row.price_id}: {stripe_id} is not at Stripe" for stripe_id, row in wanted.items()]
+    with patient.app.database.read() as connection:
+        edited = sentences([each for each in marked(connection, patient.environment.id) if each.noun == "product"])
+    if edited and not problems:
+        yield wrong("catalog", " ".join(edited[:10]), "Run `paywright catalog apply`: it tells Stripe what is so.")
+        return
+    problems += [each.rstrip(".") for each in edited]
     if problems:
         mend = (
             "Activate the price at Stripe; for another amount or interval change the catalog, which makes a new price."

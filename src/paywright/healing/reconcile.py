@@ -17,7 +17,8 @@ from paywright.environments.tables import environments
 from paywright.healing import accounts, reports
 from paywright.healing.model import AskedBy, Place, Reconciliation, Wish
 from paywright.healing.reports import Held
-from paywright.healing.walk import STEPS, Run, next_place
+from paywright.healing.run import Run
+from paywright.healing.walk import STEPS, next_place
 from paywright.kernel.refusals import Refusal
 from paywright.outbox.actions import open_incident
 from paywright.storage.database import DatabaseUnavailable

@@ -6,8 +6,7 @@ Stripe's lists cannot tell, because it is gone there, is found by counting what 
 """
 
 import logging
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -16,21 +15,19 @@ import sqlalchemy as sa
 from paywright.checkout.tables import checkout_sessions
 from paywright.customers import sync as customers
 from paywright.customers.tables import stripe_customers
-from paywright.engine.app import App
-from paywright.environments.model import Environment
 from paywright.healing import missed, reports, stuck
-from paywright.healing.compare import differs, look
+from paywright.healing.catalog_steps import catalog
+from paywright.healing.compare import agreeing, differs
 from paywright.healing.mirror import said
 from paywright.healing.model import Difference, Place
-from paywright.healing.reports import Held
+from paywright.healing.run import PAGE_SIZE, Run, Step
 from paywright.healing.watched import Rows, kept_against, rows_by_id
 from paywright.invoices.actions import EXPAND as INVOICE_EXPAND
 from paywright.invoices.tables import invoices
 from paywright.payments import warnings
 from paywright.payments.mirror import warning_facts
 from paywright.payments.tables import disputes, payments, refunds
-from paywright.storage.work import Work
-from paywright.stripe.gateway import Gateway, StripeRefused
+from paywright.stripe.gateway import StripeRefused
 from paywright.stripe.metadata import id_of
 from paywright.stripe.model import Fetched
 from paywright.subscriptions import actions as subscriptions
@@ -40,47 +37,9 @@ from paywright.webhooks.model import Noun, Root
 
 _log = logging.getLogger("paywright.healing")
 
-PAGE_SIZE = 100
-OVERLAP_MS = 3_600_000
-"""What was made so long before the last comparison began is looked at once more: it may not have been listed yet."""
 LATE_MS = 30 * 86_400_000
 """A refund or a payout may fail, and a dispute be decided, so long after it was made."""
 REPLAYED_EVENTS_MAX = 10_000
-
-
-class Run:
-    """One reconciliation being carried on by this process."""
-
-    def __init__(self, app: App, environment: Environment, held: Held, counts: Counter[str]) -> None:
-        self.app, self.environment, self.held, self.counts = app, environment, held, counts
-
-    @property
-    def gateway(self) -> Gateway:
-        return self.app.gateway(self.environment)
-
-    @property
-    def made_since(self) -> int | None:
-        """Milliseconds of business time. None: from the very beginning."""
-        wish = self.held.wish
-        if wish.since is not None or wish.depth == "full":
-            return wish.since
-        with self.app.database.read() as connection:
-            known = reports.cursor(connection, self.environment.id)
-        return None if known is None or known.compared_until is None else int(known.compared_until) - OVERLAP_MS
-
-    def keep(self, work: Work, lines: list[Difference]) -> None:
-        reports.write_lines(work, self.held.id, lines)
-
-    def look(self, noun: Noun, stripe_id: str) -> None:
-        look(self.app, self.environment, Root(noun, stripe_id), fix=self.held.wish.fix, keep=self.keep)
-
-    def read(self, statement: sa.Select[Any]) -> list[Any]:
-        with self.app.database.read() as connection:
-            return list(connection.execute(statement.limit(PAGE_SIZE)))
-
-
-Step = Callable[[Run, Place], Place | None]
-"""Does one page. Answers where the next one begins; None: the step is over."""
 
 
 def events(run: Run, place: Place) -> Place | None:
@@ -163,6 +122,7 @@ def _worth_a_look(run: Run, noun: Noun, page: list[dict[str, Any]]) -> Iterator[
     if run.held.wish.depth == "light" and noun == "subscription":
         with run.app.database.read() as connection:
             rows = rows_by_id(connection, run.environment.id, noun, [found["id"] for found in page])
+    agree = agreeing(run.app, run.environment, noun, [found for found in page if (noun, found["id"]) not in rows])
     for found in page:
         root = Root(noun, found["id"])
         parts = (found.get(name) for name in ("items", "lines"))
@@ -171,7 +131,7 @@ def _worth_a_look(run: Run, noun: Noun, page: list[dict[str, Any]]) -> Iterator[
         elif (noun, root.id) in rows:
             if kept_against(said(Fetched(str(root), 0, found)), rows):
                 yield found
-        elif differs(run.app, run.environment, root, found):
+        elif root.id not in agree and differs(run.app, run.environment, root, found):
             yield found
 
 
@@ -352,6 +312,8 @@ STEPS: dict[str, Step] = {
         "payment_intent", payments, payments.c.stripe_payment_intent_id, ("pending", "requires_action", "failed")
     ),
     "open invoices": still_open("invoice", invoices, invoices.c.id, ("draft", "open")),
+    "catalog products": catalog("product"),
+    "catalog prices": catalog("price"),
     "rows": rows,
 }
 ONLY_WHEN_ASKED = frozenset({"gone customers", "gone subscriptions"})

@@ -20,6 +20,8 @@ Noun = Literal[
     "customer",
     "payout",
     "account",
+    "product",
+    "price",
     "setup_intent",
     "payment_method",
     "subscription_schedule",

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from paywright.catalog import drift
 from paywright.checkout import fulfilment as checkout
 from paywright.checkout import in_app
 from paywright.customers import sync as customers
@@ -78,6 +79,13 @@ def _plain(room: Any) -> Ways:
     )
 
 
+def _catalog(noun: drift.Noun) -> Ways:
+    return Ways(
+        lambda app, environment, stripe_id, _: drift.fetch(app, environment, stripe_id, noun=noun),
+        lambda work, fetched, _: drift.apply(work, fetched),
+    )
+
+
 def _apply_subscription(work: Work, fetched: Fetched, types: Types) -> Outcome:
     """Its present state; and what Stripe says is about to happen, if that is still to come."""
     outcome = subscriptions.apply(work, fetched)
@@ -105,5 +113,7 @@ WAYS: dict[Noun, Ways] = {
         lambda app, environment, stripe_id, _: account.fetch(app, environment, stripe_id),
         lambda work, fetched, _: account.apply(work, fetched, now=wall_ms()),
     ),
+    "product": _catalog("product"),
+    "price": _catalog("price"),
 }
 assert WAYS.keys() == SYNCED

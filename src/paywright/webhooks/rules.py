@@ -123,13 +123,15 @@ _TABLE: tuple[tuple[Noun, str, str, str, str], ...] = (
     ("customer", "", "payment_method.attached *detached *updated *automatically_updated", "", "the network renews cards by itself"),
     ("payout", "", "payout.created *updated *paid *failed *canceled *reconciliation_completed", "", "paid means expected"),
     ("account", "", "account.updated *application.deauthorized", "", "charges and payouts enabled; the owner removed us"),
+    ("product", "", "", "product.updated *deleted", "a drift mark: our catalog is the truth, and is never changed from there"),
+    ("price", "", "", "price.updated *deleted", "a drift mark, as of products"),
 )  # fmt: skip
 
 NOT_ASKED = frozenset(
-    "product.updated product.deleted price.updated price.deleted entitlements.active_entitlement_summary.updated "
+    "entitlements.active_entitlement_summary.updated "
     "test_helpers.test_clock.ready billing_portal.session.created".split()
 )
-"""Known, and nothing to us: our catalog is the truth, and access is our own."""
+"""Known, and nothing to us: access is our own."""
 
 SYNCED: frozenset[Noun] = frozenset(
     {
@@ -143,6 +145,8 @@ SYNCED: frozenset[Noun] = frozenset(
         "customer",
         "payout",
         "account",
+        "product",
+        "price",
     }
 )
 """Nouns a room of ours fetches and projects. Stripe events about others are kept as `not_asked`, and can be replayed when they are."""
