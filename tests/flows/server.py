@@ -1,10 +1,8 @@
-"""A Paywright server as a process, started as in production, and the door through which the sandbox asks whether it has settled."""
+"""A Paywright server as a process, which lives and dies as in production, and the door through which the sandbox asks whether it has settled."""
 
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,9 +10,9 @@ from pathlib import Path
 
 import httpx
 
+from tests.harness.forking import Forked, started
 from tests.harness.waiting import until
 
-PAYWRIGHT = Path(sys.executable).parent / "paywright"
 SECRET = "a-secret-for-tests-of-32-characters-or-more"
 STOP_WITHIN_S = 0.02
 
@@ -34,17 +32,15 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "server.log"
         self.settings = {"PAYWRIGHT_PORT": str(self.port), "PAYWRIGHT_PUBLIC_URL": self.url, **settings}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Forked | None = None
 
     def start(self, **extra: str) -> None:
         """Runs until ready. `extra` are settings for this run only."""
         assert self._process is None
         # Its own settings and nothing of the developer's: no STRIPE_SECRET_KEY of theirs may reach it.
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PAYWRIGHT_", "STRIPE_"))}
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [PAYWRIGHT, "serve"], cwd=self.folder, env={**kept, **self.settings, **extra}, stdout=log, stderr=log
-            )
+        environment = {**kept, **self.settings, **extra}
+        self._process = started(["serve"], folder=self.folder, environment=environment, log=self.log)
         until(self._is_ready, f"the server to be ready; see {self.log}", timeout_s=60)
 
     def has_ended(self) -> int | None:
