@@ -68,6 +68,8 @@ def test_G4_an_unknown_product_or_item_raises_at_once(pay: Surface) -> None:
         with pytest.raises(errors.NotFound) as raised:
             pay.user("u_1").gate(POST, content=condition)
         assert (raised.value.code, raised.value.facts) == ("product_not_found", {"product_id": "prp"})
+    with pytest.raises(errors.NotFound, match="product_not_found"):
+        pay.user("u_1").owns("prp")
     with pytest.raises(errors.NotFound, match="item_not_found"):
         pay.user("u_1").gate(POST, content=has_item("credit"))
 

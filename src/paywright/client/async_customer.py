@@ -45,8 +45,9 @@ class AsyncCustomerHandle(AsyncStreaming):
         return (await self._call("GET", "/products", model.Page[model.OwnedProduct])).data
 
     async def owns(self, product_id: str) -> bool:
-        """Whether they own it, with access."""
-        return any(product.product_id == product_id and product.access for product in await self.list_products())
+        """Whether they own it, with access. `NotFound` for a product there is not: a slip of the pen would be a gate for ever shut."""
+        access = await self.get_product_access(product_id)
+        return access.allowed
 
     async def gate(self, record: Any, /, **fields: Condition) -> dict[str, Any]:
         """
