@@ -2,18 +2,18 @@
 The webhook door for `bench/webhooks.py`: `inbox_server.py URL SANDBOX_URL SANDBOX_KEY SECRET`; says `{"url"}` when it is ready, ends with its input.
 
 A line on its standard input is an order: `sell NUMBER` buys that many subscriptions at the sandbox and tells the events they caused; `work` starts
-the worker, `rest` ends it; `left` tells how many events are not processed yet.
+the worker, `rest` ends it; `left` tells whether events are left to process, and what this process has used of the processor so far.
 """
 
 import json
 import sys
+import time
 from typing import Any
 
 import httpx
-import sqlalchemy as sa
 
 from paywright import app as doors
-from paywright.api.listening import Listening
+from paywright.api.listening import Listening, keep_what_is_there
 from paywright.api.server import build
 from paywright.catalog.actions import apply
 from paywright.checkout import actions as checkout
@@ -23,7 +23,7 @@ from paywright.environments.actions import StripeCredentials, connect_stripe
 from paywright.kernel.model import Customer
 from paywright.kernel.settings import Settings
 from paywright.ownership.model import AskedLine
-from paywright.webhooks.tables import stripe_events
+from paywright.webhooks.actions import settled
 from paywright.worker import Worker
 
 URL, SANDBOX, KEY, SECRET = sys.argv[1:5]
@@ -42,14 +42,17 @@ class Inbox:
     def __init__(self, app: App) -> None:
         self._app = app
         self._worker: Worker | None = None
+        self._sold = 0
+        self._told: set[str] = set()
         self._http = httpx.Client(base_url=SANDBOX, headers={"Authorization": f"Bearer {KEY}"}, timeout=60)
 
     def sell(self, number: str) -> dict[str, Any]:
         environment = self._app.environment("test")
         assert environment is not None
-        for place in range(int(number)):
+        for _ in range(int(number)):
+            self._sold += 1
             asked = StartCheckout(
-                customer=Customer("user", f"u_{place}"),
+                customer=Customer("user", f"u_{self._sold}"),
                 lines=(AskedLine(product_id="pro"),),
                 success_url="https://app.test/ok",
                 cancel_url="https://app.test/no",
@@ -59,7 +62,9 @@ class Inbox:
             assert isinstance(session, CheckoutSession), session
             path = f"/_sandbox/checkout/{session.stripe_checkout_session_id}/pay"
             assert self._http.post(path, json={"card": "4242424242424242"}).status_code == 200
-        return {"events": self._events()}
+        events = [event for event in self._events() if event["id"] not in self._told]
+        self._told.update(event["id"] for event in events)
+        return {"events": events}
 
     def _events(self) -> list[Any]:
         found: list[Any] = []
@@ -82,9 +87,7 @@ class Inbox:
         return {}
 
     def left(self) -> dict[str, Any]:
-        counted = sa.select(stripe_events.c.status, sa.func.count()).group_by(stripe_events.c.status)
-        with self._app.database.read() as connection:
-            return {"statuses": {row[0]: row[1] for row in connection.execute(counted)}}
+        return {"left": not settled(self._app, "test"), "cpu_s": time.process_time()}
 
 
 def main() -> None:
@@ -95,6 +98,7 @@ def main() -> None:
         assert connect_stripe(work, settings, StripeCredentials(KEY, None, None, SANDBOX)) is None
     inbox = Inbox(app)
     with Listening(build(app)) as server:
+        keep_what_is_there()
         say({"url": f"{server.url}/webhooks/stripe/test"})
         for line in sys.stdin:
             verb, *rest = line.split()

@@ -13,7 +13,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import msgspec
-import sqlalchemy as sa
 
 from paywright.catalog.push import push
 from paywright.catalog.wanted import PUSH_COMMAND
@@ -56,7 +55,6 @@ from paywright.subscriptions import actions as subscriptions
 from paywright.subscriptions import changes, policy
 from paywright.webhooks import actions as webhooks
 from paywright.webhooks.door import Door
-from paywright.webhooks.tables import stripe_events
 
 log = logging.getLogger("paywright.worker")
 
@@ -111,30 +109,26 @@ def carry_out_commands(app: App, environment: Environment) -> int:
     lease_ms = int(app.settings.claim_timeout_s * 1000)
     with app.work(environment.id) as work:
         claimed = commands.claim_due(work, lease_ms=lease_ms)
-    for command in claimed:
-        try:
-            COMMANDS[command.kind](app, environment, command.arguments)
-        except Exception as error:
+    done: list[commands.Command] = []
+    try:
+        for command in claimed:
+            try:
+                COMMANDS[command.kind](app, environment, command.arguments)
+            except Exception as error:
+                with app.work(environment.id) as work:
+                    commands.postpone(work, command, f"{type(error).__name__}: {error}")
+                if not isinstance(error, OUTAGES):
+                    raise
+            else:
+                done.append(command)
+    finally:
+        if done:
             with app.work(environment.id) as work:
-                commands.postpone(work, command, f"{type(error).__name__}: {error}")
-            if not isinstance(error, OUTAGES):
-                raise
-        else:
-            with app.work(environment.id) as work:
-                commands.finish(work, command)
+                commands.finish(work, done)
     return len(claimed)
 
 
 def process_inbox(app: App, environment: Environment) -> int:
-    """Stripe events that are due. Asked by a read first, because claiming writes."""
-    due = sa.select(stripe_events.c.id).where(
-        stripe_events.c.environment_id == environment.id,
-        stripe_events.c.next_attempt_at <= app.wall(),
-        stripe_events.c.status.in_(("pending", "failed")),
-    )
-    with app.database.read() as connection:
-        if connection.execute(due.limit(1)).first() is None:
-            return 0
     return webhooks.process_due(app, environment.id)
 
 

@@ -75,7 +75,7 @@ def test_a_finished_command_is_done_for_ever(app: App) -> None:
     ask(app, "a")
     (found,) = claimed(app)
     with app.work("test") as work:
-        commands.finish(work, found)
+        commands.finish(work, [found])
     ask(app, "a")
     assert rows(app) == [("a", "done", 1)]
 

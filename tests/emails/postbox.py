@@ -102,7 +102,7 @@ class Writing:
                 continue
             written += write(self.app, self.environment, each.arguments["event_id"])
             with self.app.work("test") as work:
-                commands.finish(work, each)
+                commands.finish(work, [each])
         return written
 
     def send(self) -> int:

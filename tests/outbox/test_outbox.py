@@ -271,7 +271,7 @@ def test_a_command_is_taken_once_and_done_for_ever(shop: Shop) -> None:
     )
     assert take(shop) == []
     with shop.app.work("test") as work:
-        command_rows.finish(work, taken)
+        command_rows.finish(work, [taken])
     ask(shop)
     assert take(shop) == []
 

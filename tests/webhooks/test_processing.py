@@ -11,7 +11,7 @@ from paywright.customers.actions import remember
 from paywright.environments.tables import environments
 from paywright.kernel.model import Customer
 from paywright.storage.work import RolledBack
-from paywright.webhooks import actions, claims, lanes, nouns
+from paywright.webhooks import actions, claims, lanes, nouns, rounds
 from paywright.webhooks.rules import RETRY_AFTER_S
 from tests.flows.sandbox import Account
 from tests.webhooks.deliveries import Wall, event
@@ -42,11 +42,10 @@ def test_what_arrives_after_the_fetch_began_causes_another_one(mill: Mill) -> No
     happened = mill.happened("charge.succeeded", "payment_intent.succeeded")
     mill.deliver(happened[:1])
     with mill.app.work("test") as work:
-        claim = claims.claim_next(work, mill.wall())
-    assert claim is not None
+        [claim] = claims.claim_due(work, mill.wall(), roots_max=1)
     fetched = nouns.fetch(mill.app, mill.environment, claim.root, claim.types)
     mill.deliver(happened[1:])
-    actions._apply(mill.app, mill.environment, claim, fetched)
+    rounds.apply(mill.app, mill.environment, [rounds.Brought(claim, fetched)])
     assert sorted(row.status for row in mill.inbox().values()) == ["pending", "processed"]
     assert mill.work() == 1
     assert mill.fetches(f"/v1/payment_intents/{intent}") == 2
@@ -72,7 +71,7 @@ def test_a_claim_of_a_dead_worker_is_given_up_when_it_is_old(mill: Mill) -> None
     mill.pay()
     mill.deliver(mill.happened("payment_intent.succeeded"))
     with mill.app.work("test") as work:
-        assert claims.claim_next(work, mill.wall()) is not None
+        assert len(claims.claim_due(work, mill.wall(), roots_max=1)) == 1
     assert mill.only().status == "pending"  # As the API shows it; nobody else may have it.
     assert mill.work() == 0
     mill.wall.advance(mill.app.settings.claim_timeout_s + 1)
@@ -84,17 +83,16 @@ def test_who_comes_back_too_late_changes_nothing(mill: Mill) -> None:
     mill.pay()
     mill.deliver(mill.happened("payment_intent.succeeded"))
     with mill.app.work("test") as work:
-        late = claims.claim_next(work, mill.wall())
-    assert late is not None
+        [late] = claims.claim_due(work, mill.wall(), roots_max=1)
     fetched = nouns.fetch(mill.app, mill.environment, late.root, late.types)
     mill.wall.advance(mill.app.settings.claim_timeout_s + 1)
     with mill.app.work("test") as work:
         claims.give_up_old(work, claimed_before=mill.wall() - 300_000, now=mill.wall())
-        newer = claims.claim_next(work, mill.wall())
-    assert newer is not None
-    actions._apply(mill.app, mill.environment, late, fetched)
+        [newer] = claims.claim_due(work, mill.wall(), roots_max=1)
+    rounds.apply(mill.app, mill.environment, [rounds.Brought(late, fetched)])
     assert (mill.payments(), mill.only().status) == ([], "pending")
-    actions._apply(mill.app, mill.environment, newer, nouns.fetch(mill.app, mill.environment, newer.root, newer.types))
+    again = nouns.fetch(mill.app, mill.environment, newer.root, newer.types)
+    rounds.apply(mill.app, mill.environment, [rounds.Brought(newer, again)])
     assert (len(mill.payments()), mill.only().status) == (1, "processed")
 
 
@@ -102,12 +100,11 @@ def test_effects_and_done_commit_together_or_not_at_all(mill: Mill) -> None:
     mill.pay()
     mill.deliver(mill.happened("payment_intent.succeeded"))
     with mill.app.work("test") as work:
-        claim = claims.claim_next(work, mill.wall())
-    assert claim is not None
+        [claim] = claims.claim_due(work, mill.wall(), roots_max=1)
     fetched = nouns.fetch(mill.app, mill.environment, claim.root, claim.types)
     with mill.app.work("test") as work:  # Cut off after everything was written, before the commit.
         outcome = nouns.apply(work, claim.root, fetched)
-        claims.mark(work, claim, outcome, mill.wall())
+        claims.mark(work, [claim], outcome, mill.wall())
         raise RolledBack
     assert (mill.payments(), mill.told(), mill.only().status) == ([], [], "pending")
     mill.wall.advance(mill.app.settings.claim_timeout_s + 1)
@@ -161,7 +158,7 @@ def test_a_failed_try_is_due_again_by_the_schedule_and_then_a_dead_letter(mill: 
 
 @pytest.mark.parametrize(
     ("trouble", "times", "reason"),
-    [(500, 1, "unknown"), (401, 1, "key_refused"), (403, 1, "key_refused"), (429, 1, "busy")],
+    [(500, 2, "unknown"), (401, 2, "key_refused"), (403, 2, "key_refused"), (429, 2, "busy")],
 )
 def test_a_stripe_in_trouble_rests_the_lane_and_costs_no_attempt(
     mill: Mill, trouble: int, times: int, reason: str

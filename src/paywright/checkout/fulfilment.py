@@ -14,8 +14,8 @@ from paywright.checkout.model import CheckoutFacts, CheckoutSession
 from paywright.checkout.record import change, tell_activated
 from paywright.customers.actions import owner, remember
 from paywright.engine.app import App
-from paywright.environments import queries as environment_queries
 from paywright.environments.model import Environment
+from paywright.environments.queries import environment_of
 from paywright.invoices import actions as invoices
 from paywright.kernel.model import normal_address
 from paywright.kernel.refusals import Refusal
@@ -27,7 +27,7 @@ from paywright.payments import actions as payments
 from paywright.payments.returns import settle_purchase
 from paywright.storage.work import Work
 from paywright.stripe import metadata
-from paywright.stripe.fetches import lock, may_apply, next_fetch
+from paywright.stripe.fetches import lock, may_apply
 from paywright.stripe.gateway import StripeRefused
 from paywright.stripe.model import GONE, NOT_OURS, PROCESSED, STALE, WRONG_MODE, Fetched, Outcome
 from paywright.subscriptions import actions as subscriptions
@@ -43,8 +43,7 @@ def root_of(stripe_checkout_session_id: str) -> str:
 def fetch(app: App, environment: Environment, stripe_checkout_session_id: str) -> Fetched:
     """The session as it is now, with its payment, subscription and first invoice fetched beside it under their own roots."""
     root = root_of(stripe_checkout_session_id)
-    with app.work(environment.id) as work:
-        number = next_fetch(work, root)
+    number = app.next_fetch(environment.id, root)
     try:
         found = app.gateway(environment).get(f"/v1/checkout/sessions/{stripe_checkout_session_id}", {"expand": EXPAND})
     except StripeRefused as refused:
@@ -69,8 +68,7 @@ def apply(work: Work, fetched: Fetched) -> Outcome:
         return STALE
     if fetched.found is None:
         return GONE
-    environment = environment_queries.environment(work.connection, work.environment_id)
-    assert environment is not None
+    environment = environment_of(work)
     facts = checkout_facts(fetched.found)
     if facts.livemode != environment.livemode:
         return WRONG_MODE

@@ -15,8 +15,8 @@ from paywright.checkout.model import CheckoutFacts, CheckoutSession
 from paywright.checkout.record import change
 from paywright.customers.actions import ensure_stripe_customer
 from paywright.engine.app import App
-from paywright.environments import queries as environment_queries
 from paywright.environments.model import Environment
+from paywright.environments.queries import environment_of
 from paywright.kernel.ids import new_id
 from paywright.kernel.model import Customer, normal_address
 from paywright.kernel.money import AMOUNT_MAX, CURRENCIES, minimum_charge
@@ -155,8 +155,7 @@ def _follow(work: Work, session: CheckoutSession, fetched: Fetched, intent: dict
     if any(getattr(present, name) != value for name, value in values.items()):
         present = change(work, present, **values)
     if is_paid and not present.is_fulfilled:
-        environment = environment_queries.environment(work.connection, work.environment_id)
-        assert environment is not None
+        environment = environment_of(work)
         assert present.stripe_parameters is not None
         facts = _facts(present, present.stripe_parameters["amount"], intent["id"])
         paid = Fetched(fetched.root, fetched.number, fetched.found, related=(fetched,))

@@ -102,7 +102,7 @@ def remember(work: Work, customer: Customer, stripe_customer: str) -> None:
 
     `newly_mapped` tells `webhooks` which waiting Stripe events become due in the same work.
     """
-    known = queries.customer_of(work.connection, work.environment_id, stripe_customer)
+    known = _known(work, stripe_customer)
     if known == customer:
         return
     lock_customers(
@@ -132,6 +132,17 @@ def remember(work: Work, customer: Customer, stripe_customer: str) -> None:
     work.notes.setdefault("customers.mapped", []).append(stripe_customer)
 
 
+def _known(work: Work, stripe_customer: str) -> Customer | None:
+    """Whose this work has seen it to be, so that the many objects of one purchase ask once."""
+    seen: dict[str, Customer] = work.notes.setdefault("customers.seen", {})
+    if stripe_customer not in seen:
+        found = queries.customer_of(work.connection, work.environment_id, stripe_customer)
+        if found is None:
+            return None
+        seen[stripe_customer] = found
+    return seen[stripe_customer]
+
+
 def newly_mapped(work: Work) -> list[str]:
     """Stripe Customers whose mapping this work wrote: the events that waited for them become due in the same work."""
     mapped: list[str] = work.notes.get("customers.mapped", [])
@@ -140,6 +151,7 @@ def newly_mapped(work: Work) -> list[str]:
 
 def forget_missing(work: Work, customer: Customer, stripe_customer: str) -> None:
     """Stripe says this one is gone (a wiped account, a test id under another key): close the mapping, so that the next checkout makes a new one."""
+    work.notes.get("customers.seen", {}).pop(stripe_customer, None)
     work.execute(
         stripe_customers.update()
         .where(_is(work, customer), stripe_customers.c.stripe_customer_id == stripe_customer)
@@ -174,9 +186,7 @@ def owner(work: Work, keys: dict[str, str], stripe_customer: str | None) -> Cust
         if stripe_customer is not None:
             remember(work, customer, stripe_customer)
         return customer
-    known = (
-        None if stripe_customer is None else queries.customer_of(work.connection, work.environment_id, stripe_customer)
-    )
+    known = None if stripe_customer is None else _known(work, stripe_customer)
     if known is not None:
         return known
     if environment_id == work.environment_id:

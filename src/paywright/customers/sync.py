@@ -9,12 +9,12 @@ from paywright.customers.actions import close_mapping, owner
 from paywright.customers.mirror import card_of
 from paywright.customers.tables import stripe_customers
 from paywright.engine.app import App
-from paywright.environments import queries as environment_queries
 from paywright.environments.model import Environment
+from paywright.environments.queries import environment_of
 from paywright.kernel.model import Customer
 from paywright.outbox.actions import lock_customers, record
 from paywright.storage.work import Work
-from paywright.stripe.fetches import may_apply, next_fetch
+from paywright.stripe.fetches import may_apply
 from paywright.stripe.gateway import StripeRefused
 from paywright.stripe.metadata import id_of, metadata_of
 from paywright.stripe.model import GONE, PROCESSED, STALE, WRONG_MODE, Fetched, Outcome
@@ -29,8 +29,7 @@ def root_of(stripe_customer_id: str) -> str:
 def fetch(app: App, environment: Environment, stripe_customer_id: str) -> Fetched:
     """The Stripe Customer as it is now; a deleted one is an object that says so. Raises what the gateway raises, except for a missing one."""
     root = root_of(stripe_customer_id)
-    with app.work(environment.id) as work:
-        number = next_fetch(work, root)
+    number = app.next_fetch(environment.id, root)
     try:
         found = app.gateway(environment).get(f"/v1/customers/{stripe_customer_id}", {"expand": EXPAND})
     except StripeRefused as refused:
@@ -50,8 +49,7 @@ def apply(work: Work, fetched: Fetched) -> Outcome:
     if fetched.found.get("deleted"):
         close_mapping(work, stripe_customer_id)
         return PROCESSED
-    environment = environment_queries.environment(work.connection, work.environment_id)
-    assert environment is not None
+    environment = environment_of(work)
     if fetched.found["livemode"] != environment.livemode:
         return WRONG_MODE
     whose = owner(work, metadata_of(fetched.found), stripe_customer_id)

@@ -21,8 +21,10 @@ from paywright.kernel.settings import Settings
 from paywright.outbox.actions import changed_customers
 from paywright.storage.database import Database
 from paywright.storage.work import Work, open_work
+from paywright.stripe.fetches import next_fetch
 from paywright.stripe.gateway import Gateway
 from paywright.stripe.pace import Pace, per_s
+from paywright.stripe.rounds import once_in_round
 
 STRIPE_CALLS_MAX = 16
 """Calls to Stripe under way at once: a slow Stripe never takes all threads."""
@@ -70,6 +72,21 @@ class App:
             work.after_commit(lambda: self.tell(environment_id, changed_customers(work)))
             yield work
 
+    @contextmanager
+    def quiet_work(self, environment_id: str) -> Iterator[Work]:
+        """One transaction that leaves nobody anything to do: numbers, claims. Nobody is woken."""
+        with open_work(self.database, environment_id, self._business_clock) as work:
+            yield work
+
+    def next_fetch(self, environment_id: str, root: str) -> int:
+        """The object's next fetch number, taken and committed; in a round every object has one (`stripe.rounds`)."""
+
+        def take() -> int:
+            with self.quiet_work(environment_id) as work:
+                return next_fetch(work, root)
+
+        return once_in_round(("number", root), take)
+
     def tell(self, environment_id: str, customers: Collection[str] = ()) -> None:
         """Something was committed in this process that the worker may have to act on, and that changed these customers (`user:u_1`)."""
         self.hear(environment_id, customers)
@@ -102,8 +119,7 @@ class App:
 
     def gateway(self, environment: Environment, *, as_platform: bool = False) -> Gateway:
         """`as_platform`: into the account the key is of, not the connected one. Raises `NotConnected` where there is no key to call with."""
-        with self.database.read() as connection:
-            credentials = environment_actions.stripe_credentials(connection, self.settings, environment)
+        credentials = once_in_round(("credentials", environment.id), lambda: self._credentials(environment))
         if credentials is None:
             raise NotConnected(f"the environment `{environment.id}` has no Stripe key")
         if as_platform:
@@ -118,6 +134,10 @@ class App:
                 )
                 self._gateways[environment.id, credentials] = made
             return made
+
+    def _credentials(self, environment: Environment) -> StripeCredentials | None:
+        with self.database.read() as connection:
+            return environment_actions.stripe_credentials(connection, self.settings, environment)
 
     def publishable_key(self, environment: Environment) -> str | None:
         """Stripe's key for the browser; it is no secret."""
@@ -144,18 +164,27 @@ class App:
     def _business_clock(self, connection: Connection, environment_id: str) -> int:
         return clock.business_now(connection, environment_id, self.wall())
 
-    def _pace_of(self, environment: Environment) -> Pace | None:
+    def background_calls_per_s(self, environment: Environment) -> float | None:
         """None: background calls come as fast as they can."""
         setting = self.settings.background_calls_per_s
-        allowed = per_s(setting, provider=environment.provider, livemode=environment.livemode)
+        return per_s(setting, provider=environment.provider, livemode=environment.livemode)
+
+    def _pace_of(self, environment: Environment) -> Pace | None:
+        allowed = self.background_calls_per_s(environment)
         return None if allowed is None else Pace(self.database, environment.id, allowed)
 
     def _clock_reader(self, environment: Environment) -> Callable[[int, bool], None]:
+        heard: tuple[int, bool] | None = None
+
         def hear(shown: int, runs: bool) -> None:
+            nonlocal heard
+            if heard == (shown, runs):
+                return  # The provider tells whole seconds, and a purchase makes many calls in one.
             with self.database.read() as connection:
-                if not clock.is_news(connection, environment.id, shown, runs=runs, wall=self.wall()):
-                    return
-            with self.work(environment.id) as work:
-                clock.observe(work, shown, runs=runs, wall=self.wall())
+                is_news = clock.is_news(connection, environment.id, shown, runs=runs, wall=self.wall())
+            if is_news:
+                with self.work(environment.id) as work:
+                    clock.observe(work, shown, runs=runs, wall=self.wall())
+            heard = shown, runs
 
         return hear

@@ -8,6 +8,7 @@ from sqlalchemy.engine import Connection
 
 from paywright.environments.model import Environment, Policy
 from paywright.environments.tables import environments
+from paywright.storage.work import Work
 
 _SHOWN = (
     environments.c.environment_id,
@@ -26,6 +27,16 @@ _SHOWN = (
 def environment(connection: Connection, environment_id: str) -> Environment | None:
     row = connection.execute(sa.select(*_SHOWN).where(environments.c.environment_id == environment_id)).one_or_none()
     return None if row is None else _environment(row)
+
+
+def environment_of(work: Work) -> Environment:
+    """The work's own, as it was when the work first asked. For who works in an environment that exists."""
+    known: Environment | None = work.notes.get("environments.environment")
+    if known is None:
+        known = environment(work.connection, work.environment_id)
+        assert known is not None, work.environment_id
+        work.notes["environments.environment"] = known
+    return known
 
 
 def every_environment(connection: Connection) -> list[Environment]:

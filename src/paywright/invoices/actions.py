@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from paywright.catalog import queries as catalog_queries
 from paywright.customers.actions import owner
 from paywright.engine.app import App
-from paywright.environments import queries as environment_queries
 from paywright.environments.model import Environment
+from paywright.environments.queries import environment_of
 from paywright.invoices import queries
 from paywright.invoices.mirror import invoice_facts
 from paywright.invoices.model import InvoiceFacts
@@ -27,7 +27,7 @@ from paywright.payments import actions as payments
 from paywright.payments.mirror import paid_through
 from paywright.storage.statements import upsert
 from paywright.storage.work import Work
-from paywright.stripe.fetches import lock, may_apply, next_fetch
+from paywright.stripe.fetches import lock, may_apply, once
 from paywright.stripe.gateway import StripeRefused
 from paywright.stripe.metadata import id_of
 from paywright.stripe.model import GONE, NOT_OURS, PROCESSED, STALE, WRONG_MODE, Fetched, Outcome
@@ -52,8 +52,7 @@ def fetch(
 ) -> Fetched:
     """The invoice as it is now, with its payments and its subscription beside it, each under a root of its own, as far as `then` names them."""
     root = root_of(invoice_id)
-    with app.work(environment.id) as work:
-        number = next_fetch(work, root)
+    number = app.next_fetch(environment.id, root)
     gateway = app.gateway(environment)
     try:
         found = gateway.get(f"/v1/invoices/{invoice_id}", {"expand": EXPAND})
@@ -84,14 +83,14 @@ def sync(app: App, environment: Environment, invoice_id: str) -> Outcome:
         return apply(work, fetched)
 
 
+@once
 def apply(work: Work, fetched: Fetched) -> Outcome:
     """Makes our rows agree with what was fetched, in this work. An overtaken invoice still brings what was fetched beside it."""
     lock(work, [fetched])
     is_newest = may_apply(work, fetched.root, fetched.number)
     if fetched.found is None:
         return _remove_draft(work, fetched) if is_newest else STALE
-    environment = environment_queries.environment(work.connection, work.environment_id)
-    assert environment is not None
+    environment = environment_of(work)
     facts = invoice_facts(fetched.found, fetched.lists.get("lines"))
     if facts.livemode != environment.livemode:
         return WRONG_MODE

@@ -154,14 +154,24 @@ def _insert(
     work: Work, event_id: str, event_type: str, facts: dict[str, Any], customer: Customer | None, sequence: int | None
 ) -> None:
     work.notes.setdefault("outbox.recorded", []).append(Noted(event_id, event_type, facts, customer, sequence))
-    work.execute(
-        events.insert().values(
-            environment_id=work.environment_id,
-            id=event_id,
-            customer=None if customer is None else customer.key,
-            sequence=sequence,
-            type=event_type,
-            created_at=work.now,
-            data=msgspec.json.encode(facts).decode(),
-        )
+    rows: list[dict[str, Any]] = work.notes.setdefault("outbox.rows", [])
+    if not rows:
+        work.before_commit(write_recorded)
+    rows.append(
+        {
+            "environment_id": work.environment_id,
+            "id": event_id,
+            "customer": None if customer is None else customer.key,
+            "sequence": sequence,
+            "type": event_type,
+            "created_at": work.now,
+            "data": msgspec.json.encode(facts).decode(),
+        }
     )
+
+
+def write_recorded(work: Work) -> None:
+    """What was recorded so far becomes rows, all at once: last in the work, or before something that looks at them."""
+    rows = work.notes.pop("outbox.rows", None)
+    if rows:
+        work.execute(events.insert(), rows)

@@ -4,6 +4,8 @@ Carrying out what works asked for: commands, each claimed by one worker at a tim
 A claim is a lease: the row's next attempt is moved ahead while it runs, so a worker that dies leaves it due again. All instants are the wall clock's.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -40,9 +42,9 @@ def claim_due(work: Work, *, lease_ms: int, limit: int = 10) -> list[Command]:
         .with_for_update(skip_locked=True)
     )
     rows = work.execute(due).all()
-    for row in rows:
-        taken = {"attempts": row.attempts + 1, "next_attempt_at": wall + lease_ms}
-        work.execute(commands.update().where(_is(work, row.id)).values(**taken))
+    if rows:
+        taken = {"attempts": commands.c.attempts + 1, "next_attempt_at": wall + lease_ms}
+        work.execute(commands.update().where(_among(work, [row.id for row in rows])).values(**taken))
     return [
         Command(row.id, row.kind, row.subject, msgspec.json.decode(row.arguments), row.attempts + 1) for row in rows
     ]
@@ -58,15 +60,16 @@ def is_due(connection: Connection, environment_id: str) -> bool:
     return connection.execute(due.limit(1)).first() is not None
 
 
-def finish(work: Work, command: Command) -> None:
-    work.execute(commands.update().where(_is(work, command.id)).values(status="done", last_error=None))
+def finish(work: Work, done: Sequence[Command]) -> None:
+    ids = [command.id for command in done]
+    work.execute(commands.update().where(_among(work, ids)).values(status="done", last_error=None))
 
 
 def postpone(work: Work, command: Command, error: str) -> None:
     """It did not work out: again later, and later still the more often that happens."""
     pause = BACK_OFF_MS[min(command.attempts, len(BACK_OFF_MS)) - 1]
     changed = {"last_error": error[:500], "next_attempt_at": wall_ms() + pause}
-    work.execute(commands.update().where(_is(work, command.id)).values(**changed))
+    work.execute(commands.update().where(_among(work, [command.id])).values(**changed))
 
 
 def count_due(connection: Connection, environment_id: str) -> int:
@@ -83,5 +86,5 @@ def count_due(connection: Connection, environment_id: str) -> int:
     return int(connection.execute(waiting).scalar_one())
 
 
-def _is(work: Work, command_id: str) -> sa.ColumnElement[bool]:
-    return (commands.c.environment_id == work.environment_id) & (commands.c.id == command_id)
+def _among(work: Work, command_ids: Sequence[str]) -> sa.ColumnElement[bool]:
+    return (commands.c.environment_id == work.environment_id) & commands.c.id.in_(sorted(command_ids))

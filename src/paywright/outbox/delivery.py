@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection
 
 from paywright.kernel.ids import id_at, wall_ms
 from paywright.kernel.model import Customer
+from paywright.outbox.actions import write_recorded
 from paywright.outbox.tables import customers, events, outbox_progress, told_customers
 from paywright.storage.statements import insert_if_absent
 from paywright.storage.work import Work
@@ -137,6 +138,7 @@ def lock_progress(work: Work, *, skip_locked: bool = False) -> bool:
 def pass_over(work: Work) -> int:
     """Nobody listened until now: what was recorded is done with. In the work in which somebody begins to. Answers 1 when there was anything."""
     environment_id = work.environment_id
+    write_recorded(work)
     lock_progress(work)
     newest = work.execute(
         sa.select(events.c.id).where(events.c.environment_id == environment_id).order_by(events.c.id.desc()).limit(1)

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from paywright.customers.actions import owner
 from paywright.engine.app import App
-from paywright.environments import queries as environment_queries
 from paywright.environments.model import Environment
+from paywright.environments.queries import environment_of
 from paywright.kernel.model import Customer, Money
 from paywright.outbox.actions import lock_customers
 from paywright.payments import mirror, queries
@@ -21,10 +21,11 @@ from paywright.payments.returns import settle_purchase
 from paywright.payments.tables import payments
 from paywright.storage.work import Work
 from paywright.stripe import metadata
-from paywright.stripe.fetches import may_apply, next_fetch
+from paywright.stripe.fetches import may_apply, once
 from paywright.stripe.gateway import Gateway, StripeRefused, stripe_key
 from paywright.stripe.metadata import id_of, metadata_of
 from paywright.stripe.model import GONE, PROCESSED, STALE, TOLD_BY_CHECKOUT, WRONG_MODE, Fetched, Outcome
+from paywright.stripe.rounds import once_in_round
 
 Noun = Literal["payment_intent", "charge", "refund", "dispute"]
 Beside = Literal["refunds", "disputes", "warnings"]
@@ -72,10 +73,10 @@ def fetch(
         found = _get(gateway, noun, stripe_id)
     if found is None:
         return Fetched(root_of(stripe_id, noun), number, None)
-    with app.database.read() as connection:
-        again = queries.has_refunds(connection, environment.id, root_of(stripe_id, noun))
+    root = root_of(stripe_id, noun)
+    again = once_in_round(("has refunds", root), lambda: _has_refunds(app, environment, root))
     wanted = {*beside, *(["refunds"] if again else [])}
-    return Fetched(root_of(stripe_id, noun), number, found, _lists(gateway, noun, found, wanted))
+    return Fetched(root, number, found, _lists(gateway, noun, found, wanted))
 
 
 def sync(
@@ -92,14 +93,14 @@ def sync(
         return apply(work, fetched)
 
 
+@once
 def apply(work: Work, fetched: Fetched, *, customer: Customer | None = None) -> Outcome:
     """Makes our rows agree with what was fetched, in this work. `customer` is whose it is if nothing on it says so: a guest's checkout."""
     if not may_apply(work, fetched.root, fetched.number):
         return STALE
     if fetched.found is None:
         return GONE
-    environment = environment_queries.environment(work.connection, work.environment_id)
-    assert environment is not None
+    environment = environment_of(work)
     facts = facts_of(fetched)
     assert facts is not None
     if facts.livemode != environment.livemode:
@@ -140,8 +141,7 @@ def record_nothing_to_pay(
     known = queries.payment_of_checkout(work.connection, work.environment_id, checkout_session_id)
     if known is not None:
         return known
-    environment = environment_queries.environment(work.connection, work.environment_id)
-    assert environment is not None
+    environment = environment_of(work)
     facts = PaymentFacts(
         fact=f"checkout_session {stripe_checkout_session_id}",
         status="paid",
@@ -232,6 +232,11 @@ def _owner(work: Work, facts: PaymentFacts, customer: Customer | None) -> Custom
     return named if known is None else known.customer
 
 
+def _has_refunds(app: App, environment: Environment, root: str) -> bool:
+    with app.database.read() as connection:
+        return queries.has_refunds(connection, environment.id, root)
+
+
 def _get(gateway: Gateway, noun: Noun, stripe_id: str) -> dict[str, Any] | None:
     expand = _EXPAND.get(noun)
     try:
@@ -253,8 +258,7 @@ def _paid_with(found: dict[str, Any]) -> tuple[Noun, str]:
 
 
 def _next(app: App, environment: Environment, noun: Noun, stripe_id: str) -> int:
-    with app.work(environment.id) as work:
-        return next_fetch(work, root_of(stripe_id, noun))
+    return app.next_fetch(environment.id, root_of(stripe_id, noun))
 
 
 def _fetched(app: App, environment: Environment, noun: Noun, stripe_id: str, found: dict[str, Any] | None) -> Fetched:

@@ -10,14 +10,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from paywright.engine.app import App
-from paywright.environments import queries as environment_queries
 from paywright.environments.model import Environment
+from paywright.environments.queries import environment_of
 from paywright.kernel.instants import rfc3339, rfc3339_or_none
 from paywright.outbox.actions import record
 from paywright.payments.tables import payouts
 from paywright.storage.statements import upsert
 from paywright.storage.work import Work
-from paywright.stripe.fetches import may_apply, next_fetch
+from paywright.stripe.fetches import may_apply
 from paywright.stripe.gateway import StripeRefused
 from paywright.stripe.model import GONE, PROCESSED, STALE, WRONG_MODE, Fetched, Outcome
 
@@ -30,8 +30,7 @@ def root_of(payout_id: str) -> str:
 
 def fetch(app: App, environment: Environment, payout_id: str) -> Fetched:
     """The payout as it is now. Raises what the gateway raises, except for a missing one."""
-    with app.work(environment.id) as work:
-        number = next_fetch(work, root_of(payout_id))
+    number = app.next_fetch(environment.id, root_of(payout_id))
     try:
         found = app.gateway(environment).get(f"/v1/payouts/{payout_id}")
     except StripeRefused as refused:
@@ -54,8 +53,7 @@ def apply(work: Work, fetched: Fetched) -> Outcome:
         return STALE
     if fetched.found is None:
         return GONE
-    environment = environment_queries.environment(work.connection, work.environment_id)
-    assert environment is not None
+    environment = environment_of(work)
     if fetched.found["livemode"] != environment.livemode:
         return WRONG_MODE
     found = fetched.found

@@ -19,6 +19,7 @@ from paywright.kernel import faults
 from paywright.kernel.ids import wall_ms
 from paywright.stripe.background import is_background
 from paywright.stripe.pace import Pace
+from paywright.stripe.rounds import once_in_round
 
 if TYPE_CHECKING:
     from stripe import StripeClient, StripeError
@@ -107,8 +108,10 @@ class Gateway:
         """The `Date` of the newest answer, as HTTP writes it."""
 
     def get(self, path: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Raises `StripeRefused` (`is_missing` for a 404), `StripeBusy`, `StripeUnknown`."""
-        return self._call("get", path, params or {}, None)
+        """Raises `StripeRefused` (`is_missing` for a 404), `StripeBusy`, `StripeUnknown`. In a round the same is asked once."""
+        asked = params or {}
+        what = ("get", self, path, msgspec.json.encode(asked, order="sorted"))
+        return once_in_round(what, lambda: self._call("get", path, asked, None))
 
     def post(
         self, path: str, params: dict[str, Any], *, idempotency_key: str, repeatable: bool = False

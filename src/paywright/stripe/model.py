@@ -19,6 +19,11 @@ class Fetched(msgspec.Struct, frozen=True):
     lists: dict[str, list[dict[str, Any]]] = {}
     related: "tuple[Fetched, ...]" = ()
 
+    @property
+    def roots(self) -> set[str]:
+        """Its own, and those of all that came with it."""
+        return {self.root}.union(*(each.roots for each in self.related))
+
 
 class Outcome(msgspec.Struct, frozen=True):
     """What becomes of the Stripe events that led to this object."""

@@ -8,7 +8,7 @@ from paywright.environments import queries as environment_queries
 from paywright.environments.accounts import disconnect, observe, standing
 from paywright.environments.model import Environment
 from paywright.storage.work import Work
-from paywright.stripe.fetches import may_apply, next_fetch
+from paywright.stripe.fetches import may_apply
 from paywright.stripe.gateway import StripeRefused
 from paywright.stripe.model import NOT_OURS, PROCESSED, STALE, Fetched, Outcome
 
@@ -28,8 +28,7 @@ def fetch(app: App, environment: Environment, account_id: str) -> Fetched:
     Our own account is asked for as whose key this is, since a restricted key may not name it. Raises what the gateway raises.
     """
     root = root_of(account_id)
-    with app.work(environment.id) as work:
-        number = next_fetch(work, root)
+    number = app.next_fetch(environment.id, root)
     is_connected = environment.stripe_account is not None
     try:
         gateway = app.gateway(

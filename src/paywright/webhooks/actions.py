@@ -1,177 +1,93 @@
 """
 The inbox at work.
 
-Claim all due rows of one root; fetch it, outside any transaction; apply what was fetched and mark the rows, in one work. A crash before that commit
-leaves claimed rows, which are due again when the claim is old. Rows that arrive after the fetch began are not covered by it and cause another one.
+Claim all due rows of some roots; fetch them, outside any transaction; apply what was fetched and mark the rows, in one work for what belongs together
+(`rounds`). A crash before that commit leaves claimed rows, which are due again when the claim is old. Rows that arrive after the fetch began are not
+covered by it and cause another one.
 """
 
-import logging
-import random
-from typing import Any
-
 import lz4.frame
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from paywright.customers.actions import newly_mapped
 from paywright.customers.tables import stripe_customers
-from paywright.engine.app import App, NotConnected
+from paywright.engine.app import App
 from paywright.environments import queries as environment_queries
 from paywright.environments.model import Environment
-from paywright.outbox.actions import open_incident
 from paywright.outbox.audit import note
-from paywright.storage.database import DatabaseUnavailable
-from paywright.storage.work import RolledBack, Work
-from paywright.stripe.background import background
-from paywright.stripe.fetches import lock
-from paywright.stripe.gateway import StripeBusy, StripeRefused, StripeUnknown
-from paywright.stripe.metadata import id_of
-from paywright.stripe.model import Fetched
-from paywright.stripe.versions import normal
-from paywright.webhooks import claims, lanes, nouns
-from paywright.webhooks.claims import Claim
-from paywright.webhooks.lanes import LanePaused
+from paywright.storage.work import Work
+from paywright.webhooks import claims, lanes, rounds
 from paywright.webhooks.mirror import arrival
 from paywright.webhooks.rules import why_ignored
 from paywright.webhooks.tables import WAITING, stripe_events
 
 ROOTS_MAX = 1_000
 """In one call of `process_due`: then other environments have their turn."""
-DATABASE_PAUSE_MS = 1_000
+ROOTS_AT_ONCE = 32
+"""Claimed together, so that what a purchase is told by is fetched once."""
 REPLAY_MAX = 1_000
 DAY_MS = 86_400_000
-DELETED = frozenset({"customer.deleted", "customer.subscription.deleted"})
-"""Types whose object Stripe may not know any more. A deleted invoice was a draft, which goes (`invoices`)."""
-
-_log = logging.getLogger("paywright.webhooks")
 
 
 def process_due(app: App, environment_id: str, *, roots_max: int = ROOTS_MAX) -> int:
     """
-    Works through what is due, root by root; answers how many it dealt with, whatever came of each.
+    Works through what is due, several roots at a time; answers how many it dealt with, whatever came of each.
 
     Any number of processes may call it at once. 0: nothing is due, or the lane to Stripe rests. Raises `DatabaseUnavailable`.
     """
-    environment = app.environment(environment_id)
     now = app.wall()
     with app.database.read() as connection:
-        rests_until = lanes.rests_until(connection, environment_id)
-        if (
-            environment is None
-            or (rests_until or 0) > now
-            or not _is_anything_due(connection, environment_id, app, now)
-        ):
+        due = _what_is_due(connection, environment_id, app, now)
+        if not due:
             return 0
-    with app.work(environment_id) as work:
-        claims.give_up_old(work, claimed_before=_claimed_before(app, now), now=now)
-        _wake_resolved(work)
-    for dealt_with in range(roots_max):
+        environment = environment_queries.environment(connection, environment_id)
+        rested_until = lanes.rests_until(connection, environment_id)
+    if environment is None or (rested_until or 0) > now:
+        return 0
+    if due != {"due"}:
         with app.work(environment_id) as work:
-            claim = claims.claim_next(work, app.wall())
-        if claim is None or not _deal_with(app, environment, claim):
+            claims.give_up_old(work, claimed_before=_claimed_before(app, now), now=now)
+            _wake_resolved(work)
+    at_once = 1 if rested_until is not None else _roots_at_once(app, environment)
+    dealt_with = 0
+    while dealt_with < roots_max:
+        with app.quiet_work(environment_id) as work:
+            claimed = claims.claim_due(work, app.wall(), roots_max=min(at_once, roots_max - dealt_with))
+        done = rounds.deal_with(app, environment, claimed) if claimed else 0
+        dealt_with += done
+        if done < len(claimed) or not claimed:
             return dealt_with
-        if rests_until is not None:
-            rests_until = None
+        if rested_until is not None:
+            rested_until, at_once = None, _roots_at_once(app, environment)
             with app.work(environment_id) as work:
                 lanes.resume(work)
-    return roots_max
+    return dealt_with
+
+
+def _roots_at_once(app: App, environment: Environment) -> int:
+    """As many as the pace lets be fetched in about a second, two calls each: what is claimed is not to wait long."""
+    per_s = app.background_calls_per_s(environment)
+    return ROOTS_AT_ONCE if per_s is None else min(ROOTS_AT_ONCE, max(1, round(per_s / 2)))
 
 
 def _claimed_before(app: App, now: int) -> int:
     return now - round(app.settings.claim_timeout_s * 1000)
 
 
-def _is_anything_due(connection: Connection, environment_id: str, app: App, now: int) -> bool:
+def _what_is_due(connection: Connection, environment_id: str, app: App, now: int) -> set[str]:
     """Reads only: an idle inbox is asked every second and takes no write lock."""
     here = stripe_events.c.environment_id == environment_id
-    conditions = (
-        here & (stripe_events.c.next_attempt_at <= now),
-        here & (stripe_events.c.status == "processing") & (stripe_events.c.claimed_at <= _claimed_before(app, now)),
-        here & WAITING & (stripe_events.c.reason == "unresolved") & _of_known_customers(environment_id),
-    )
-    return any(
-        connection.execute(sa.select(stripe_events.c.id).where(condition).limit(1)).one_or_none() is not None
-        for condition in conditions
-    )
-
-
-def _deal_with(app: App, environment: Environment, claim: Claim) -> bool:
-    """False: the lane to Stripe rests, so there is no sense in going on."""
-    try:
-        fetched = _fetch(app, environment, claim)
-        _apply(app, environment, claim, fetched)
-    except LanePaused as paused:
-        _log.warning("environment %s: the lane to Stripe rests: %s", environment.id, paused.reason)
-        with app.work(environment.id) as work:
-            claims.put_back(work, claim, lanes.pause(work, paused.reason, app.wall(), random.random()))
-        return False
-    except DatabaseUnavailable as outage:
-        _log.warning("environment %s: %s waits for the database: %s", environment.id, claim.root, outage)
-        with app.work(environment.id) as work:
-            claims.put_back(work, claim, app.wall() + DATABASE_PAUSE_MS)
-    except Exception as error:  # noqa: BLE001 — one object's trouble must not stop the others; its rows say what it was.
-        _log.exception("environment %s: %s failed", environment.id, claim.root)
-        with app.work(environment.id) as work:
-            dead = claims.mark_failed(work, claim, _told(error), app.wall(), random.random())
-        if dead:
-            _log.error("environment %s: dead letters about %s: %s", environment.id, claim.root, ", ".join(dead))
-    return True
-
-
-def _told(error: Exception) -> str:
-    """The first line only: a database's error goes on with the statement and its values, which are nobody's to read here."""
-    return f"{type(error).__name__}: {error}".partition("\n")[0]
-
-
-def _fetch(app: App, environment: Environment, claim: Claim) -> Fetched:
-    try:
-        with background():
-            fetched = nouns.fetch(app, environment, claim.root, claim.types)
-    except StripeBusy as busy:
-        raise LanePaused("busy") from busy
-    except StripeUnknown as outage:
-        raise LanePaused("unknown") from outage
-    except NotConnected as unconnected:
-        raise LanePaused("not_connected") from unconnected
-    except StripeRefused as refused:
-        if refused.is_key_dead:
-            raise LanePaused("key_refused") from refused
-        raise
-    if fetched.found is not None or not DELETED & claim.types:
-        return fetched
-    return msgspec.structs.replace(fetched, found=_as_told(app, claim))
-
-
-def _as_told(app: App, claim: Claim) -> dict[str, Any] | None:
-    """Stripe no longer knows what its own event says was deleted: then the payload is all there is, as the pinned version would show it."""
-    with app.database.read() as connection:
-        payload = claims.last_payload(connection, claim, DELETED)
-    if payload is None:
-        return None
-    told = normal(msgspec.json.decode(payload))["data"]["object"]
-    if told.get("object") == "customer":
-        return {
-            "id": told["id"],
-            "object": "customer",
-            "deleted": True,
-        }  # Go by the event's type: its object has no such mark.
-    return dict(told)
-
-
-def _apply(app: App, environment: Environment, claim: Claim, fetched: Fetched) -> None:
-    """Effects and "done" commit together, or not at all."""
-    with app.work(environment.id) as work:
-        lock(work, [fetched])
-        if not claims.is_still_ours(work, claim):
-            _log.warning("environment %s: the claim on %s was given up meanwhile", environment.id, claim.root)
-            raise RolledBack  # Whoever has the rows now fetches again.
-        outcome = nouns.apply(work, claim.root, fetched, claim.types)
-        whose = id_of((fetched.found or {}).get("customer"))
-        claims.mark(work, claim, outcome, app.wall(), stripe_customer_id=whose)
-        if outcome.status == "unresolved" and not claim.was_unresolved:
-            facts = {"object": str(claim.root), "stripe_customer_id": outcome.stripe_customer_id}
-            open_incident(work, "unresolved_event", facts)
+    conditions = {
+        "due": here & (stripe_events.c.next_attempt_at <= now),
+        "given up": here
+        & (stripe_events.c.status == "processing")
+        & (stripe_events.c.claimed_at <= _claimed_before(app, now)),
+        "resolved": here & WAITING & (stripe_events.c.reason == "unresolved") & _of_known_customers(environment_id),
+    }
+    asked = sa.select(*(sa.exists().where(condition).label(name) for name, condition in conditions.items()))
+    found = connection.execute(asked).one()
+    return {name for name, is_so in found._mapping.items() if is_so}
 
 
 def wake_newly_mapped(work: Work) -> None:

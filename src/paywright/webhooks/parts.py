@@ -9,7 +9,6 @@ from typing import Any
 
 from paywright.engine.app import App
 from paywright.environments.model import Environment
-from paywright.stripe.fetches import next_fetch
 from paywright.stripe.gateway import StripeRefused
 from paywright.stripe.metadata import id_of
 from paywright.stripe.model import Fetched
@@ -33,8 +32,7 @@ def fetch_whole(app: App, environment: Environment, part: Root, fetch: Callable[
     named = next((whole for field in fields if (whole := id_of(found.get(field))) is not None), None)
     if named is not None:
         return fetch(named)
-    with app.work(environment.id) as work:
-        return Fetched(str(part), next_fetch(work, str(part)), None)
+    return Fetched(str(part), app.next_fetch(environment.id, str(part)), None)
 
 
 def _get(app: App, environment: Environment, path: str) -> dict[str, Any] | None:
