@@ -11,13 +11,13 @@ import msgspec
 from paywright.catalog import queries as catalog_queries
 from paywright.customers.actions import owner
 from paywright.engine.app import App
-from paywright.environments import queries as environment_queries
 from paywright.environments.model import Environment
+from paywright.environments.queries import environment_of
 from paywright.kernel.model import Customer
 from paywright.outbox.actions import lock_customers, record
 from paywright.storage.statements import upsert
 from paywright.storage.work import Work
-from paywright.stripe.fetches import may_apply, next_fetch
+from paywright.stripe.fetches import may_apply, once
 from paywright.stripe.gateway import StripeRefused
 from paywright.stripe.model import GONE, NOT_OURS, PROCESSED, STALE, WRONG_MODE, Fetched, Outcome
 from paywright.subscriptions import queries
@@ -36,8 +36,7 @@ def root_of(subscription_id: str) -> str:
 
 def fetch(app: App, environment: Environment, subscription_id: str) -> Fetched:
     """The subscription as it is now. Raises what the gateway raises, except for a missing one."""
-    with app.work(environment.id) as work:
-        number = next_fetch(work, root_of(subscription_id))
+    number = app.next_fetch(environment.id, root_of(subscription_id))
     gateway = app.gateway(environment)
     try:
         found = gateway.get(f"/v1/subscriptions/{subscription_id}", {"expand": EXPAND})
@@ -58,14 +57,14 @@ def sync(app: App, environment: Environment, subscription_id: str) -> Outcome:
         return apply(work, fetched)
 
 
+@once
 def apply(work: Work, fetched: Fetched) -> Outcome:
     """Makes our row and what is owned agree with what was fetched, in this work."""
     if not may_apply(work, fetched.root, fetched.number):
         return STALE
     if fetched.found is None:
         return GONE
-    environment = environment_queries.environment(work.connection, work.environment_id)
-    assert environment is not None
+    environment = environment_of(work)
     facts = subscription_facts(fetched.found, fetched.lists.get("items"))
     if facts.livemode != environment.livemode:
         return WRONG_MODE
