@@ -211,9 +211,10 @@ def _made(app: App, environment: Environment, recorded: Refund, made: dict[str, 
 def _refused(app: App, environment: Environment, recorded: Refund, refused: StripeRefused) -> Refusal:
     """A definite no: nothing happened. Somebody may have refunded in Stripe's dashboard, so we look how it stands."""
     with app.work(environment.id) as work:
+        # The payment first, as everybody else: a projection of it may be writing this row.
+        project.lock(work, payments.c.id == recorded.payment_id)
         here = _is(work, recorded.id), refunds.c.status == "requested"
         work.execute(refunds.update().where(*here).values(status="refused", last_error=refused.message))
-        project.lock(work, payments.c.id == recorded.payment_id)
         _count(work, recorded.payment_id)
     _log.warning("environment %s: refund %s: Stripe said no: %s", environment.id, recorded.id, refused.message)
     _sync(app, environment, recorded)
