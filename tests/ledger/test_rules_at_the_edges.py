@@ -226,3 +226,94 @@ def test_a_pause_that_begins_at_this_instant_is_a_pause() -> None:
     item.pauses_at = timeline.account.at
     assert rules.resume(timeline.account, "own_a") == []
     assert (timeline.account.balance, item.next_repeat) == (10, 4)
+
+
+DAY = 86_400_000
+WEEK = 7 * DAY
+
+
+def paused_weekly(ends_at: int = NEVER) -> Timeline:
+    """Ten a week for good; paused on day 1."""
+    timeline = Timeline()
+    timeline.included("own_a", 10, repeat="1 week", expires="never", ends_at=ends_at)
+    timeline.at(DAY).account.included[0].is_paused = True
+    return timeline
+
+
+def test_resumed_at_the_very_instant_of_a_repeat_that_one_is_given_and_no_other() -> None:
+    for weeks, given in ((1, 1), (3, 3)):
+        timeline = paused_weekly()
+        timeline.at(weeks * WEEK)
+        (fact,) = rules.resume(timeline.account, "own_a")
+        assert (fact.kind, fact.source) == ("repeat", f"purchase:own_a:credits:repeat:{given}")
+        item = timeline.account.included[0]
+        assert (item.next_repeat, item.next_repeat_at, item.is_paused) == (given + 1, (given + 1) * WEEK, False)
+
+
+def test_resumed_where_the_end_takes_the_place_of_the_latest_repeat_the_one_before_is_given() -> None:
+    for ends_at, given in ((3 * WEEK, 2), (3 * WEEK + 1, 3)):
+        timeline = paused_weekly(ends_at)
+        timeline.at(3 * WEEK)
+        assert [fact.source for fact in rules.resume(timeline.account, "own_a")] == [
+            f"purchase:own_a:credits:repeat:{given}"
+        ]
+
+
+def test_what_is_planned_or_given_once_is_resumed_as_it_was_planned() -> None:
+    account = Account(item_id="credits")
+    rules.plan(account, Included("own_a", 10, parse_period("1 week"), "never", WEEK, 3 * DAY, is_paused=True))
+    rules.start(account, Included("own_a", 5, None, "never", 0, 0), None)
+    assert rules.resume(account, "own_a") == []
+    assert [(item.next_repeat, item.next_repeat_at) for item in account.included] == [(0, 3 * DAY), (1, NEVER)]
+    assert [fact.quantity for fact in rules.settle(account, 3 * DAY)] == [10]
+
+
+def test_only_the_purchase_that_is_named_is_resumed() -> None:
+    timeline = paused_weekly()
+    timeline.included("own_b", 10, repeat="1 week", expires="never")
+    timeline.account.included[1].is_paused = True
+    timeline.at(WEEK + DAY)
+    assert [fact.source for fact in rules.resume(timeline.account, "own_b")] == ["purchase:own_b:credits:repeat:1"]
+    assert [item.is_paused for item in timeline.account.included] == [True, False]
+
+
+def test_an_end_asked_for_now_leaves_the_repeat_of_this_instant_and_one_heard_late_takes_it() -> None:
+    for heard_at, balance in ((WEEK, 20), (WEEK + 1, 10)):
+        timeline = Timeline()
+        timeline.included("own_a", 10, repeat="1 week", expires="never")
+        timeline.at(heard_at).end("own_a", at=WEEK)
+        assert timeline.account.balance == balance
+
+
+def test_an_end_heard_late_takes_what_repeats_gave_and_not_what_came_otherwise() -> None:
+    timeline = Timeline()
+    timeline.included("own_a", 10, repeat="1 week", expires="never")
+    timeline.included("own_b", 10, repeat="1 week", expires="never")
+    timeline.at(WEEK + DAY)
+    given = ItemGrant("refund:re_1:reversal", "give_back", NEVER_KEY, FOREVER, WEEK + DAY, 4, 0, 0, "own_a")
+    timeline._take(rules.add_grant(timeline.account, given))
+    timeline.end("own_a", at=DAY)
+    assert [(fact.quantity, fact.source) for fact in timeline.facts if fact.kind == "take_back"] == [
+        (10, "end:purchase:own_a:credits:repeat:1")
+    ]
+    assert timeline.account.balance == 10 + 10 + 10 + 4
+
+
+def test_an_end_after_the_known_one_does_not_move_it() -> None:
+    timeline = Timeline()
+    timeline.included("own_a", 5, expires="when_purchase_expires", ends_at=100)
+    timeline.at(150).end("own_a", at=120)
+    assert (timeline.account.included[0].ends_at, timeline.account.included[0].has_ended) == (100, True)
+
+
+def test_a_smaller_purchase_gives_up_its_youngest_units_first() -> None:
+    for spent, taken in ((0, (0, 2)), (8, (0, 2)), (6, (0, 2)), (3, (1, 3))):
+        timeline = Timeline()
+        timeline.included("own_a", 5, expires="when_purchase_expires")
+        account, item = timeline.account, timeline.account.included[0]
+        timeline.at(10)._take(rules.change(account, item, 8, "switch:1"))
+        if spent:
+            timeline.decrease(spent)
+        timeline.at(20)._take(rules.change(account, item, 8 - sum(taken), "switch:2"))
+        assert tuple(grant.taken for grant in sorted(account.grants, key=lambda grant: grant.granted_at)) == taken
+        assert account.balance == 8 - spent - sum(taken)
