@@ -64,6 +64,17 @@ def events() -> str | None:
     return table(("Event", "When", "In `data`"), rows)
 
 
+def incidents() -> str | None:
+    module = found("paywright.outbox.catalogue")
+    if module is None:
+        return None
+    rows = (
+        (f"`{kind}`", about, ", ".join(f"`{each}`" for each in names.split()))
+        for kind, (about, names) in module.INCIDENTS.items()
+    )
+    return table(("Kind", "About", "In `facts`"), rows)
+
+
 def routes() -> str | None:
     module = found("paywright.api.routes")
     if module is None:
@@ -146,6 +157,7 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 TABLES: dict[tuple[str, str], Callable[[], str | None]] = {
     ("errors.md", "refusals"): refusals,
     ("events.md", "events"): events,
+    ("events.md", "incidents"): incidents,
     ("commands.md", "commands"): commands,
     ("http.md", "routes"): routes,
     ("python.md", "methods"): methods,

@@ -29,6 +29,7 @@ PURE = {
     "paywright.kernel.periods": 0,
     "paywright.stripe.metadata": 0,
     "paywright.stripe.versions": 1,
+    "paywright.outbox.catalogue": 0,
     "paywright.catalog.checks": 1,
     "paywright.catalog.diff": 1,
     "paywright.catalog.fields": 1,

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from paywright.outbox.catalogue import EVENTS
+from paywright.outbox.catalogue import EVENTS, INCIDENTS
 from paywright.payments.model import STATUSES
 from tests.house.trees import ROOT
 
@@ -45,3 +45,30 @@ def test_every_type_that_is_recorded_stands_in_the_catalogue() -> None:
     found = {name for path in SOURCE.rglob("*.py") for name in recorded(path)}
     assert found - EVENTS.keys() == set()
     assert len(found) > 15
+
+
+def incidents_opened(path: Path) -> Iterator[tuple[str, frozenset[str]]]:
+    """Kinds in calls of `open_incident`, and of `record` with `incident.opened`; with the names of their facts where they are written out."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        called = getattr(node.func, "id", getattr(node.func, "attr", ""))
+        if called == "open_incident" and isinstance(node.args[1], ast.Constant):
+            yield str(node.args[1].value), names_in(node.args[2])
+        elif called == "record" and isinstance(node.args[1], ast.Constant) and node.args[1].value == "incident.opened":
+            said = node.args[2]
+            if isinstance(said, ast.Dict) and isinstance(said.values[0], ast.Constant):
+                yield str(said.values[0].value), names_in(said.values[1])
+
+
+def names_in(facts: ast.expr) -> frozenset[str]:
+    if not isinstance(facts, ast.Dict):
+        return frozenset()
+    return frozenset(str(key.value) for key in facts.keys if isinstance(key, ast.Constant))
+
+
+def test_every_kind_of_incident_stands_in_the_catalogue_with_its_facts_and_is_opened_by_somebody() -> None:
+    found = [each for path in SOURCE.rglob("*.py") for each in incidents_opened(path)]
+    assert {kind for kind, _ in found} == INCIDENTS.keys()
+    told = {kind: {name.rstrip("?") for name in names.split()} for kind, (_, names) in INCIDENTS.items()}
+    assert [(kind, names - told[kind]) for kind, names in found if names - told[kind]] == []

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from paywright.emails.model import Written
+from paywright.outbox.catalogue import INCIDENTS
 
 ON_THE_PAGE = frozenset({"subscription_create", "subscription_update"})
 """Invoices whose payment fails in front of the buyer: the page tells them."""
@@ -16,18 +17,7 @@ ON_THE_PAGE = frozenset({"subscription_create", "subscription_update"})
 ENDS_TOLD = frozenset({"canceled", "revoked", "refunded", "dispute_lost", "unpaid"})
 """Ends that are news. A switch is the buyer's own doing, and an add-on that ends with its base is told with it."""
 
-INCIDENTS = {
-    "duplicate_purchase": "Somebody paid twice for the same thing. The second payment is being refunded, and nothing was granted for it.",
-    "paid_after_cancel": "Money came in for a payment that had been cancelled. Look at it in Stripe, and refund it if it is not owed.",
-    "refund_restore_blocked": "A refund failed after the purchase had ended, and the product could not be given back.",
-    "unresolved_event": "Stripe told of something that belongs to nobody we know. It is applied as soon as the customer is known.",
-    "wrong_mode": "Stripe sent events of the other mode. A webhook endpoint points to the wrong environment.",
-    "mapping_conflict": "Two customers claim the same customer at Stripe.",
-    "hook_disabled": "A hook has done nothing but fail for days, and was switched off.",
-    "letters_undelivered": "E-mails could not be delivered. `paywright emails list` shows which, and why.",
-    "listener_failed": "A function of your app failed for an event until no tries were left.",
-}
-OTHER_INCIDENT = "Something happened that a person should look at."
+OTHER_INCIDENT = ("Something happened that a person should look at.", "")
 
 Facts = dict[str, Any]
 
@@ -133,7 +123,7 @@ def _dispute(facts: Facts, result: str) -> Written:
 
 def incident(event_id: str, facts: Facts) -> Written | None:
     shown = [[name.replace("_", " "), str(value)] for name, value in facts["facts"].items() if value is not None]
-    told = {"incident": facts["kind"], "about": INCIDENTS.get(facts["kind"], OTHER_INCIDENT), "facts": shown}
+    told = {"incident": facts["kind"], "about": INCIDENTS.get(facts["kind"], OTHER_INCIDENT)[0], "facts": shown}
     return Written("incident", event_id, told)
 
 

@@ -66,3 +66,48 @@ EVENTS: dict[str, tuple[str, str]] = {
 
 WRITTEN_IN_BATCHES = ("item.", "customer.state_changed")
 """What begins like this is written in batches of many customers, where no function of an app's may run."""
+
+INCIDENTS: dict[str, tuple[str, str]] = {
+    "duplicate_purchase": (
+        "Somebody paid twice for the same thing. The second payment is being refunded, and nothing was granted for it.",
+        "checkout_session_id? subscription_id? payment_intent_id refused",
+    ),
+    "paid_after_cancel": (
+        "Money came in for a payment that had been cancelled. Look at it in Stripe, and refund it if it is not owed.",
+        "payment_id",
+    ),
+    "refund_restore_blocked": (
+        "A refund failed after the purchase had ended, and the product could not be given back.",
+        "payment_id source owned_product_id refused",
+    ),
+    "unresolved_event": (
+        "Stripe told of something that belongs to nobody we know, or of other money than was asked. It is applied as soon as that is cleared up.",
+        "object? stripe_customer_id? checkout_session_id? asked? received?",
+    ),
+    "wrong_mode": (
+        "Stripe sent events of the other mode or of another account. A webhook endpoint points to the wrong environment.",
+        "stripe_event_id reason livemode account",
+    ),
+    "mapping_conflict": ("Two customers claim the same customer at Stripe.", "customer stripe_customer_id known"),
+    "drift": (
+        "What is here and what is at Stripe differ. `paywright reconcile` says where, and mends it with `--fix`.",
+        "reconciliation_id? asked_by? noun? name? stripe_id? lines",
+    ),
+    "account_detached": (
+        "The environment was given the key of another Stripe account. What belonged to the old one is history now.",
+        "old new",
+    ),
+    "early_fraud_warning": (
+        "A bank fears that a payment is fraud. A refund now spares the dispute and its fee.",
+        "payment_id fraud_type refundable",
+    ),
+    "hook_disabled": (
+        "A hook has done nothing but fail for days, or its function is gone, and was switched off.",
+        "hook_id url reason?",
+    ),
+    "letters_undelivered": (
+        "E-mails could not be delivered. `paywright emails list` shows which, and why.",
+        "letter_id letter",
+    ),
+}
+"""Every kind of `incident.opened`: what to do about it, in the words of the operator's letter, and the names in its `facts`."""
