@@ -9,6 +9,8 @@ import fastapi
 import httpx
 import pytest
 from fastapi.testclient import TestClient
+from starlette.applications import Starlette
+from starlette.routing import Mount
 from starlette.websockets import WebSocketDisconnect
 
 from paywright import AsyncPaywright, Paywright
@@ -17,6 +19,7 @@ from paywright.client import Client, PaymentRequired
 from paywright.client.async_customer import AsyncUser
 from paywright.client.surface import Surface
 from paywright.client.transport import Transport
+from paywright.integrations.background import Background
 from paywright.integrations.fastapi import NotInstalled, install, require_item, require_product
 from paywright.kernel.model import Customer
 from tests.flows import sandbox
@@ -146,6 +149,38 @@ def test_behind_a_proxy_the_api_is_found(pay: Paywright, said_by: str) -> None:
     with TestClient(app, root_path="/outer" if said_by == "server" else "") as client:
         assert client.get(f"{PREFIX}/readyz").json() == {"status": "ready"}
         assert client.get(f"/outer{PREFIX}/readyz").json() == {"status": "ready"}
+
+
+def test_mounted_in_another_app_it_works_and_streams_without_a_lifespan(pay: Paywright) -> None:
+    """A server tells only the outermost app when it begins and ends."""
+    heard: list[str] = []
+    pay.on("product.granted", name="told")(lambda event: heard.append(event.data["product"]["product_id"]))
+    outer = Starlette(routes=[Mount("/shop", app=fastapi_app(pay))])
+    background, key = pay.app.resource(Background), pay.create_key().key
+    with Listening(cast(Any, outer)) as server:
+        api = f"{server.url}/shop{PREFIX}"
+        assert not background.is_running
+        assert httpx.get(f"{server.url}/shop/essay", headers={HEADER: "anne"}).status_code == 402
+        assert background.is_running
+        headers = {"Authorization": f"Bearer {key}"}
+        with httpx.stream("GET", f"{api}/v1/customers/user/anne/stream", headers=headers, timeout=30) as stream:
+            lines = stream.iter_lines()
+            assert next(line for line in lines if line.startswith("event:")) == "event: snapshot"
+            body = {"product_id": "pro"}
+            assert httpx.post(f"{api}/v1/customers/user/anne/products", json=body, headers=headers).status_code == 201
+            assert next(line for line in lines if line.startswith("event:")) == "event: change"
+        until(lambda: heard == ["pro"], "the worker told the listener")
+        assert httpx.get(f"{server.url}/shop/essay", headers={HEADER: "anne"}).status_code == 200
+    pay.close()
+    assert not background.is_running
+
+
+def test_a_lifespan_that_is_over_is_not_begun_by_a_late_request(pay: Paywright) -> None:
+    app, background = fastapi_app(pay), pay.app.resource(Background)
+    with TestClient(app):
+        assert background.is_running
+    TestClient(app).get(f"{PREFIX}/readyz")
+    assert not background.is_running
 
 
 def test_a_websocket_is_turned_away(pay: Paywright) -> None:

@@ -25,8 +25,12 @@ class Background:
         self._worker: Worker | None = None
         self._process: int | None = None
 
+    @property
+    def is_running(self) -> bool:
+        return self._process == os.getpid()
+
     def ensure(self) -> None:
-        if self._process == os.getpid():
+        if self.is_running:
             return
         with self._lock:
             if self._process == os.getpid():

@@ -46,9 +46,14 @@ class NotInstalled(RuntimeError):
 class Installed:
     """What the app was given. `app.state.paywright` holds it."""
 
-    def __init__(self, pay: Surface | AsyncSurface, customer_of: CustomerOf) -> None:
+    def __init__(self, pay: Surface | AsyncSurface, customer_of: CustomerOf, work: "Work | None" = None) -> None:
         self.pay = pay
         self._customer_of = customer_of
+        self._work = work
+
+    async def wake(self) -> None:
+        if self._work is not None:
+            await self._work.wake()
 
     async def who(self, request: Request) -> Who:
         """The app's own answer; its function is called in a thread unless it is a coroutine."""
@@ -75,21 +80,25 @@ def install(
     Gives the app Paywright's HTTP API and Stripe's webhook below `prefix`, the dependencies of this module, and answers to refusals.
 
     `customer_of(request)` says who asks: a user's id, a `Customer`, or None for a stranger; it may be a coroutine function. `worker`: this process
-    does the background work while the app's lifespan lasts. With a `Client` the server is elsewhere: nothing is mounted.
+    does the background work while the app's lifespan lasts; in an app that is mounted in another one, which has no lifespan, from the first request
+    until `pay` is closed or the process ends. With a `Client` the server is elsewhere: nothing is mounted.
     """
-    app.state.paywright = Installed(pay, customer_of)
+    engine = pay.app if isinstance(pay, Paywright | AsyncPaywright) else None
+    work = Work(engine.resource(Background)) if engine is not None and worker else None
+    app.state.paywright = Installed(pay, customer_of, work)
     app.add_exception_handler(PaywrightError, _refused)
-    if isinstance(pay, Paywright | AsyncPaywright):
+    if engine is not None:
         below = checked_prefix(prefix)
-        served: Any = Mounted(pay.app, below)
+        served: Any = Mounted(engine, below, work)
         app.mount(below, served, name="paywright")
-        if worker:
-            _work_during_lifespan(app, pay.app)
+        if work is not None:
+            _work_during_lifespan(app, work)
 
 
 async def customer(request: Request) -> Any:
     """A dependency: the handle of whoever asks, of the kind `pay` gives. 401 `unauthenticated` for a stranger."""
     installed = _installed(request)
+    await installed.wake()
     return installed.handle_of(await installed.who(request))
 
 
@@ -114,7 +123,9 @@ def _requiring(wanted: Wanted, customer_of: Callable[..., Any] | None) -> Callab
         return await _installed(request).who(request)
 
     async def required(request: Request, who: Any = Depends(customer_of or asked)) -> Any:  # noqa: B008  FastAPI's way to say it.
-        handle = _installed(request).handle_of(who)
+        installed = _installed(request)
+        await installed.wake()
+        handle = installed.handle_of(who)
         if isinstance(handle, AsyncCustomerHandle):
             await gating.require_async(handle, wanted)
         else:
@@ -140,7 +151,7 @@ async def _refused(_request: Request, error: Exception) -> Response:
 class Mounted:
     """The API as a mounted application: it routes by the path as it was sent, below the prefix."""
 
-    def __init__(self, app: App, prefix: str) -> None:
+    def __init__(self, app: App, prefix: str, work: "Work | None" = None) -> None:
         from paywright.api.server import (
             build,
         )  # Late: the HTTP server's libraries are heavy, and a client's app needs none of them.
@@ -149,11 +160,14 @@ class Mounted:
         self._prefix = prefix.encode()
         self._api = self._build()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._work = work
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})
             return
+        if self._work is not None:
+            await self._work.wake()
         raw_path = self._below(scope)
         inner = {**scope, "root_path": "", "raw_path": raw_path, "path": raw_path.decode("latin-1")}
         await self._of_this_loop()(inner, receive, send)
@@ -175,16 +189,38 @@ class Mounted:
         return self._api
 
 
-def _work_during_lifespan(app: Starlette, engine: App) -> None:
-    inner, background = app.router.lifespan_context, engine.resource(Background)
+class Work:
+    """
+    The background work of the process the app runs in.
+
+    An app that is mounted in another one gets no lifespan from its server: then the first request begins it. Once there was a lifespan, only a
+    lifespan begins it, so that a request that comes while the process ends does not begin it anew.
+    """
+
+    def __init__(self, background: Background) -> None:
+        self._background = background
+        self._has_lifespan = False
+
+    async def wake(self) -> None:
+        if not self._has_lifespan and not self._background.is_running:
+            await run_in_threadpool(self._background.ensure)
+
+    @asynccontextmanager
+    async def during(self) -> AsyncIterator[None]:
+        self._has_lifespan = True
+        await run_in_threadpool(self._background.ensure)
+        try:
+            yield
+        finally:
+            await run_in_threadpool(self._background.close)
+
+
+def _work_during_lifespan(app: Starlette, work: Work) -> None:
+    inner = app.router.lifespan_context
 
     @asynccontextmanager
     async def lifespan(running: Any) -> AsyncIterator[Any]:
-        async with inner(running) as state:
-            await run_in_threadpool(background.ensure)
-            try:
-                yield state
-            finally:
-                await run_in_threadpool(background.close)
+        async with inner(running) as state, work.during():
+            yield state
 
     app.router.lifespan_context = lifespan
