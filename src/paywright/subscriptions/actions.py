@@ -15,6 +15,7 @@ from paywright.environments.model import Environment
 from paywright.environments.queries import environment_of
 from paywright.kernel.model import Customer
 from paywright.outbox.actions import lock_customers, record
+from paywright.ownership import queries as ownership_queries
 from paywright.storage.statements import upsert
 from paywright.storage.work import Work
 from paywright.stripe.fetches import may_apply, once
@@ -47,7 +48,25 @@ def fetch(app: App, environment: Environment, subscription_id: str) -> Fetched:
     items = found["items"]["data"]
     if found["items"]["has_more"]:
         items = list(gateway.pages("/v1/subscription_items", {"subscription": subscription_id}))
-    return Fetched(root_of(subscription_id), number, found, {"items": items})
+    lists = {"items": items}
+    if _hides_its_beginning(app, environment, found):
+        lists["paid_invoices"] = list(
+            gateway.pages("/v1/invoices", {"subscription": subscription_id, "status": "paid"})
+        )
+    return Fetched(root_of(subscription_id), number, found, lists)
+
+
+def _hides_its_beginning(app: App, environment: Environment, found: dict[str, Any]) -> bool:
+    """
+    Its latest invoice is not its first, and nothing was owned through it yet: somebody has to ask when the first money came in.
+
+    A bank debit may clear, or be heard of, after the first renewal. What is owned begins when it was paid, whatever was heard first.
+    """
+    invoice = found.get("latest_invoice")
+    if not isinstance(invoice, dict) or invoice.get("billing_reason") == "subscription_create":
+        return False
+    with app.database.read() as connection:
+        return not ownership_queries.of_subscription(connection, environment.id, found["id"])
 
 
 def sync(app: App, environment: Environment, subscription_id: str) -> Outcome:
@@ -65,7 +84,7 @@ def apply(work: Work, fetched: Fetched) -> Outcome:
     if fetched.found is None:
         return GONE
     environment = environment_of(work)
-    facts = subscription_facts(fetched.found, fetched.lists.get("items"))
+    facts = subscription_facts(fetched.found, fetched.lists.get("items"), fetched.lists.get("paid_invoices"))
     if facts.livemode != environment.livemode:
         return WRONG_MODE
     customer = owner(work, facts.metadata, facts.stripe_customer_id)

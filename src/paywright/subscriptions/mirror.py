@@ -11,8 +11,10 @@ from paywright.stripe.metadata import id_of, metadata_of
 from paywright.subscriptions.model import SubscriptionFacts, SubscriptionItem
 
 
-def subscription_facts(found: dict[str, Any], items: list[dict[str, Any]] | None = None) -> SubscriptionFacts:
-    """`items` in full, where the object holds only the first of them."""
+def subscription_facts(
+    found: dict[str, Any], items: list[dict[str, Any]] | None = None, paid: list[dict[str, Any]] | None = None
+) -> SubscriptionFacts:
+    """`items` in full, where the object holds only the first of them. `paid`: its paid invoices, where the latest is not the first."""
     listed = items if items else found["items"]["data"]
     starts = [item["current_period_start"] for item in listed if item.get("current_period_start")]
     ends = [item["current_period_end"] for item in listed if item.get("current_period_end")]
@@ -39,8 +41,9 @@ def subscription_facts(found: dict[str, Any], items: list[dict[str, Any]] | None
         ended_by=(found.get("cancellation_details") or {}).get("reason"),
         trial_end=milliseconds(found.get("trial_end")),
         latest_invoice_id=id_of(found.get("latest_invoice")),
-        first_invoice_paid_at=_paid_at(invoice),
-        is_paid_for=_is_paid_for(found["status"], invoice),
+        first_invoice_paid_at=_paid_at(invoice) if paid is None else _first_paid_at(paid),
+        is_paid_for=_is_paid_for(found["status"], invoice)
+        and (paid is None or found["status"] == "trialing" or bool(paid)),
         payment_intent_id=_payment_intent(invoice),
         metadata=metadata_of(found),
         attempted_at=_attempted_at(invoice),
@@ -89,6 +92,12 @@ def _paid_at(invoice: dict[str, Any] | None) -> int | None:
     if invoice is None or invoice.get("billing_reason") != "subscription_create":
         return None
     return milliseconds((invoice.get("status_transitions") or {}).get("paid_at"))
+
+
+def _first_paid_at(paid: list[dict[str, Any]]) -> int | None:
+    """When the first money came in: a first invoice that was void, or is still open, brought none."""
+    instants = [(invoice.get("status_transitions") or {}).get("paid_at") for invoice in paid]
+    return milliseconds(min((instant for instant in instants if instant is not None), default=None))
 
 
 def _payment_intent(invoice: dict[str, Any] | None) -> str | None:
