@@ -113,7 +113,7 @@ def came_too_late(connection: sa.Connection, here: str) -> set[str]:
 
 
 def assert_subscriptions_are_owned_while_they_live(shop: Shop, connection: sa.Connection, here: str) -> None:
-    """One owned product per live subscription, and none for one that is over."""
+    """One owned product per live subscription that was ever paid for, its trial included; none for one that is over, or whose first debit failed."""
     owned = Counter(
         connection.execute(
             sa.select(owned_products.c.subscription_id)
@@ -126,5 +126,11 @@ def assert_subscriptions_are_owned_while_they_live(shop: Shop, connection: sa.Co
             .limit(1000)
         ).scalars()
     )
-    live = shop.account.every("/v1/subscriptions")
-    assert owned == Counter(each["id"] for each in live if each["metadata"].get("foreign") != "yes")
+    live = [each["id"] for each in shop.account.every("/v1/subscriptions") if each["metadata"].get("foreign") != "yes"]
+    assert owned == Counter(set(live) & paid_for(shop))
+
+
+def paid_for(shop: Shop) -> set[str]:
+    invoices = [each for each in shop.account.every("/v1/invoices") if each["status"] == "paid"]
+    parents = [each["parent"] or {} for each in invoices]
+    return {each["subscription_details"]["subscription"] for each in parents if each.get("subscription_details")}

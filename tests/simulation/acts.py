@@ -213,12 +213,13 @@ def put_card(town: Town, subscription_id: str, method: str) -> None:
 
 
 def time_passes(town: Town) -> Act:
-    span = town.draw.choice(("6h", "1d", "4d", "12d", "20d", "31d"))
+    days = town.draw.choice((0.25, 1, 4, 12, 20, 31))
 
     def act() -> None:
         town.settle()
-        town.tell(f"{span} pass")
-        town.shop.account.advance(span)
+        town.tell(f"{days} days pass")
+        town.shop.account.advance(f"{round(days * 24)}h")
+        town.days += days
         town.settle()
 
     return act

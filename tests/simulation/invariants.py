@@ -3,7 +3,7 @@ What must be so at the end of a life, whatever happened in it.
 
 Beside the books of every story (money is Stripe's money, balances follow from entries, each paid line is owned once, subscriptions are owned
 while they live): nobody spent what was not there, everything answered with yes happened once, what was paid for and not taken back is owned, what was
-taken back is not, a comparison with Stripe finds nothing, and telling it all again changes nothing.
+taken back is not, a comparison with Stripe finds nothing amiss, and telling it all again changes nothing.
 """
 
 from collections import Counter
@@ -31,11 +31,17 @@ def audit(town: Town) -> None:
         sequences_have_no_gaps(town, connection)
         holders_are_those_who_hold(town, connection)
         one_time_purchases_are_owned_while_paid_for(town, connection)
-    differences = town.reconcile(fix=False)
+    differences = [each for each in town.reconcile(fix=False) if not is_beside_one_never_paid(town, each)]
     assert differences == [], differences
     before = canonical(town)
     told_again(town)
     assert canonical(town) == before
+
+
+def is_beside_one_never_paid(town: Town, difference: dict[str, Any]) -> bool:
+    """Whose first debit failed owns nothing, and may buy the same line again while Stripe still tries: a person is told of the two."""
+    both = {difference["id"], difference["stripe"]}
+    return difference["field"] == "second_in_line" and not both <= books.paid_for(town.shop)
 
 
 def every_yes_happened_once(town: Town, connection: sa.Connection) -> None:

@@ -15,6 +15,7 @@ from tests.harness.waiting import until
 USERS = ("u_1", "u_2", "u_3")
 ANSWER_S = 20.0
 INSIST_S = 90.0
+DAYS_EVENTS_ARE_KEPT = 30
 
 CATALOG: dict[str, Any] = {
     "items": {"credits": {}, "tokens": {}, "seats": {}},
@@ -72,6 +73,8 @@ class Town:
     """Payments refunded with the wish that the purchase stays."""
     dying: threading.Timer | None = None
     """The server is about to be killed by this one."""
+    days: float = 2
+    """How long the life has lasted, with the days of calm at its end."""
     _calls: int = 0
     _starting: threading.Lock = field(default_factory=threading.Lock)
     """One thread at a time starts the server, and counts."""
@@ -162,7 +165,10 @@ class Town:
                 raise
 
     def calm(self, *, by_reconcile: bool) -> None:
-        """No more trouble, and time stands still. What never arrived is delivered again by Stripe, or found by ourselves."""
+        """
+        No more trouble, and time stands still. What never arrived is delivered again by Stripe, or found by ourselves: as all must be that Stripe has
+        forgotten, after thirty days.
+        """
         account = self.shop.account
         account.post("/_sandbox/clock/freeze")
         account.chaos()
@@ -182,6 +188,8 @@ class Town:
             return not missing
 
         until(is_delivered, "everything to be delivered", timeout_s=INSIST_S)
+        if self.days >= DAYS_EVENTS_ARE_KEPT:
+            self.reconcile(fix=True)
         self.settle()
 
     def reconcile(self, *, fix: bool) -> list[dict[str, Any]]:
