@@ -6,11 +6,13 @@ from typing import Any, cast
 
 import httpx
 import pytest
+import stripe
 
 from paywright.environments.actions import StripeCredentials
 from paywright.stripe.background import background
 from paywright.stripe.gateway import Gateway, StripeBusy, StripeDeclined, StripeRefused, StripeUnknown, stripe_key
 from paywright.stripe.pace import Pace
+from paywright.stripe.transport import Urllib3Client, client_for
 from paywright_sandbox import Sandbox
 
 
@@ -200,3 +202,20 @@ def test_no_more_calls_at_once_than_allowed(account: Account) -> None:
 
 def test_a_key_names_row_step_and_generation() -> None:
     assert stripe_key("test", "chk_1", "create", 2) == "pw:test:chk_1:create:2"
+
+
+def test_behind_a_proxy_the_sdk_travels_by_its_own_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test:3128")
+    monkeypatch.setenv("NO_PROXY", "stripe.inside.test")
+    assert isinstance(client_for("https://api.stripe.com", (3, 20)), stripe.RequestsClient)
+    assert isinstance(client_for("https://stripe.inside.test", (3, 20)), Urllib3Client)
+
+
+def test_only_a_fault_of_the_certificate_is_not_tried_again(account: Account) -> None:
+    client = client_for("https://api.stripe.com", (1, 1))
+    plain = account.url.replace("http://", "https://")
+    nobody = "http://127.0.0.1:1"
+    for place, is_tried_again in ((plain, False), (nobody, True)):
+        with pytest.raises(stripe.APIConnectionError) as told:
+            client.request("get", f"{place}/v1/account", {})
+        assert told.value.should_retry is is_tried_again

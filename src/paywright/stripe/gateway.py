@@ -193,6 +193,8 @@ class Gateway:
 def _stripe_client(credentials: StripeCredentials, timeout_s: tuple[int, int]) -> "StripeClient":
     import stripe
 
+    from paywright.stripe.transport import client_for
+
     base: Any = None
     if credentials.api_base:
         # All four, or something leaks to the real Stripe.
@@ -201,7 +203,7 @@ def _stripe_client(credentials: StripeCredentials, timeout_s: tuple[int, int]) -
         credentials.secret_key,
         base_addresses=base,
         max_network_retries=2,  # A client built without it retries nothing.
-        http_client=stripe.RequestsClient(timeout=timeout_s),
+        http_client=client_for(credentials.api_base or stripe.DEFAULT_API_BASE, timeout_s),
     )
 
 
