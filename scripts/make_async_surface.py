@@ -1,5 +1,5 @@
 """
-Writes `client/async_surface.py` and `async_customer.py` from `surface.py` and `customer.py`: the same methods, awaited.
+Writes `client/async_surface.py`, `async_customer.py` and `async_balance.py` from the files without `async_`: the same methods, awaited.
 
 `--check` only says whether they are up to date.
 
@@ -12,8 +12,19 @@ import sys
 from pathlib import Path
 
 CLIENT = Path(__file__).resolve().parents[1] / "src" / "paywright" / "client"
-SOURCES = ("surface.py", "customer.py")
-CLASSES = ("Surface", "CustomerHandle", "ItemHandle", "User", "Team", "Custom", "Guest", "Transport", "Streaming")
+SOURCES = ("surface.py", "customer.py", "balance.py")
+CLASSES = (
+    "Surface",
+    "CustomerHandle",
+    "ItemHandle",
+    "HoldHandle",
+    "User",
+    "Team",
+    "Custom",
+    "Guest",
+    "Transport",
+    "Streaming",
+)
 HEAD = '"""Made from `{}` by `scripts/make_async_surface.py`. Change that file, and run the script."""\n'
 
 
@@ -63,7 +74,7 @@ def made(name: str) -> str:
     body = parenthesised(body)
     for class_name in CLASSES:
         body = re.sub(rf"\b{class_name}\b", f"Async{class_name}", body)
-    body = body.replace("client.surface", "client.async_surface").replace("client.customer", "client.async_customer")
+    body = re.sub(r"client\.(surface|customer|balance)\b", r"client.async_\1", body)
     body = body.replace("async def __enter__", "async def __aenter__").replace("def __enter__", "async def __aenter__")
     body = body.replace("async def __exit__", "async def __aexit__")
     return HEAD.format(name) + body

@@ -21,7 +21,7 @@ Of = Callable[[Any], Any]
 async def story(pay: Any, of: Of) -> list[object]:
     """What happened, without what is different each time."""
     user = pay.user("anne/é")
-    chapters = (sell, spend, own, look, refuse)
+    chapters = (sell, spend, hold, own, look, refuse)
     return [each for chapter in chapters for each in await chapter(pay, user, of)]
 
 
@@ -51,6 +51,22 @@ async def spend(pay: Any, user: Any, of: Of) -> list[object]:
         (credits.quantity, credits.non_negative_quantity),
         [(each.kind, each.delta, each.note) for each in await of(credits.list_entries(limit=3))],
     ]
+
+
+async def hold(pay: Any, user: Any, of: Of) -> list[object]:
+    team = pay.team("crew")
+    seats = await of(team.get_item("seats"))
+    await of(seats.increase_quantity(50))
+    held = await of(seats.hold(20, expires_in_s=60))
+    told: list[object] = [(held.quantity, held.status, seats.quantity, seats.held)]
+    told += [await of(held.capture(7)), (held.captured, held.status, seats.quantity, seats.held)]
+    elsewhere = await of(seats.hold(3))
+    told += [(await of(pay.capture_hold(elsewhere.id))).captured]
+    other = await of(seats.hold(5))
+    told += [await of(other.release()), other.status, seats.quantity]
+    spent = await of(pay.decrease_quantities([(team, "seats", 4), (team.customer, "seats", 1)], note="both"))
+    grants = await of(seats.list_grants())
+    return [*told, [each.quantity for each in spent], [(each.quantity, each.remaining) for each in grants]]
 
 
 async def own(pay: Any, user: Any, of: Of) -> list[object]:
@@ -88,6 +104,8 @@ async def refuse(pay: Any, user: Any, of: Of) -> list[object]:
         lambda: credits.decrease_quantity(1_000),
         lambda: user.create_checkout_url("pack", success_url=page, cancel_url=page),
         lambda: user.grant_product("pro", quantity=0),
+        lambda: pay.decrease_quantities([(user, "credits", 1), (pay.user("bob"), "credits", 5)]),
+        lambda: credits.hold(1_000),
         lambda: pay.custom("c").list_payments(),
         lambda: pay.get_payment("pay_nope"),
     ):
@@ -137,18 +155,44 @@ def over_http_awaited(url: str) -> list[object]:
         return asyncio.run(run(house))
 
 
+def test_what_nobody_captured_goes_back_at_the_end_of_the_block(sqlite_url: str) -> None:
+    with House(sqlite_url) as house, Client(house.url, house.secret_key) as pay:
+        credits = pay.user("anne").get_item("credits")
+        credits.increase_quantity(30)
+        with credits.hold(20) as held:
+            assert (held.status, credits.quantity, credits.held) == ("open", 10, 20)
+            assert held.capture(5) == 5
+        assert (held.status, held.captured, credits.quantity, credits.held) == ("captured", 5, 25, 0)
+        with pytest.raises(ZeroDivisionError), credits.hold(20) as lost:
+            raise ZeroDivisionError
+        assert (lost.status, credits.quantity, credits.held) == ("released", 25, 0)
+
+        async def awaited_too() -> None:
+            async with AsyncClient(house.url, house.secret_key) as far:
+                there = await far.user("anne").get_item("credits")
+                async with await there.hold(20) as kept:
+                    assert await kept.capture() == 20
+                async with await there.hold(5):
+                    pass
+                assert (there.quantity, there.held) == (5, 0)
+
+        asyncio.run(awaited_too())
+
+
 @pytest.mark.parametrize("surface", [in_process_awaited, over_http, over_http_awaited])
 def test_all_surfaces_tell_the_same_story(
     fresh_database: Callable[[], str], surface: Callable[[str], list[object]]
 ) -> None:
     expected = in_process(fresh_database())
     assert surface(fresh_database()) == expected
-    codes = [each[1] for each in expected[-6:] if isinstance(each, tuple)]
+    codes = [each[1] for each in expected[-8:] if isinstance(each, tuple)]
     assert codes == [
         "item_not_found",
         "insufficient_quantity",
         "purchases_blocked",
         "invalid_request",
+        "insufficient_quantity",
+        "insufficient_quantity",
         "customer_type_mismatch",
         "payment_not_found",
     ]

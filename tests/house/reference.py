@@ -84,11 +84,16 @@ def routes() -> str | None:
 
 
 def methods() -> str | None:
-    """What one can ask of `pay`, of a customer and of an item, with the signatures of the code."""
-    surface, customer = found("paywright.client.surface"), found("paywright.client.customer")
-    if surface is None or customer is None:
+    """What one can ask of `pay`, of a customer, of an item and of a hold, with the signatures of the code."""
+    surface, customer, balance = (found(f"paywright.client.{name}") for name in ("surface", "customer", "balance"))
+    if surface is None or customer is None or balance is None:
         return None
-    classes = (("pay", surface.Surface), ("user", customer.CustomerHandle), ("credits", customer.ItemHandle))
+    classes = (
+        ("pay", surface.Surface),
+        ("user", customer.CustomerHandle),
+        ("credits", balance.ItemHandle),
+        ("hold", balance.HoldHandle),
+    )
     return "\n\n".join(f"## `{name}`\n\n{method_table(name, each)}" for name, each in classes)
 
 

@@ -310,6 +310,44 @@ class AsyncSurface:
         """Voids a key within a second. Again answers the same."""
         return await self._call("DELETE", f"/v1/keys/{segment(key_id)}", model.ApiKey)
 
+    async def capture_hold(
+        self, hold_id: str, quantity: int | None = None, *, idempotency_key: str | None = None
+    ) -> model.Hold:
+        """Spends what is set aside, or fewer of it; the rest goes back."""
+        path, body = f"/v1/holds/{segment(hold_id)}/capture", without_none({"quantity": quantity})
+        return await self._call("POST", path, model.Hold, body=body, idempotency_key=idempotency_key)
+
+    async def release_hold(self, hold_id: str) -> model.Hold:
+        """Gives back what is set aside."""
+        return await self._call("POST", f"/v1/holds/{segment(hold_id)}/release", model.Hold)
+
+    async def decrease_quantities(
+        self,
+        lines: Sequence[tuple[Customer | AsyncCustomerHandle, str, int]],
+        *,
+        note: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> list[model.ItemBalance]:
+        """
+        Spends from several balances, all or nothing: `[(user, "credits", 5), (team, "exports", 1)]`. Answers the balance of each line.
+
+        `InsufficientQuantity` with `facts["lines"]` when one of them is short.
+        """
+        wanted = [
+            {
+                "customer": owner.customer if isinstance(owner, AsyncCustomerHandle) else owner,
+                "item_id": item_id,
+                "quantity": quantity,
+            }
+            for owner, item_id, quantity in lines
+        ]
+        body = without_none({"lines": wanted, "note": note})
+        return (
+            await self._call(
+                "POST", "/v1/decreases", model.Page[model.ItemBalance], body=body, idempotency_key=idempotency_key
+            )
+        ).data
+
     async def list_audit(
         self,
         *,

@@ -1,4 +1,4 @@
-"""One customer, and one balance of theirs: the handles of the surface."""
+"""One customer: the handle most of the surface is on."""
 
 import logging
 from collections.abc import Sequence
@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from paywright.client import model, paying
+from paywright.client.balance import ItemHandle
 from paywright.client.conditions import Condition, without, written
-from paywright.client.errors import Conflict, InsufficientQuantity, NotFound, RateLimited, Unavailable
+from paywright.client.errors import Conflict, NotFound, RateLimited, Unavailable
 from paywright.client.streams import Streaming
 from paywright.client.transport import segment, without_none
 from paywright.kernel.model import Customer, CustomerType
@@ -143,13 +144,13 @@ class CustomerHandle(Streaming):
         path, body = f"/products/{segment(product_id)}/revoke", without_none({"quantity": quantity})
         return self._call("POST", path, model.OwnedProduct, body=body, idempotency_key=idempotency_key)
 
-    def list_items(self) -> "list[ItemHandle]":
+    def list_items(self) -> list[ItemHandle]:
         """Every item of this kind of customer, untouched ones too."""
         return [
             ItemHandle(self, balance) for balance in self._call("GET", "/items", model.Page[model.ItemBalance]).data
         ]
 
-    def get_item(self, item_id: str, *, as_of: datetime | None = None) -> "ItemHandle":
+    def get_item(self, item_id: str, *, as_of: datetime | None = None) -> ItemHandle:
         """What they have of it. `NotFound` for an item that is not in the catalog."""
         query = {"as_of": None if as_of is None else as_of.isoformat()}
         return ItemHandle(self, self._call("GET", f"/items/{segment(item_id)}", model.ItemBalance, query=query))
@@ -297,93 +298,6 @@ class Custom(CustomerHandle):
 
 class Guest(CustomerHandle):
     """Somebody known by a claim token only."""
-
-
-class ItemHandle:
-    """One customer's balance of one item, as the last answer showed it. Each call brings it up to date."""
-
-    def __init__(self, owner: CustomerHandle, balance: model.ItemBalance) -> None:
-        self._owner = owner
-        self.balance = balance
-
-    @property
-    def id(self) -> str:
-        """The id of the item."""
-        return self.balance.id
-
-    @property
-    def display_name(self) -> str:
-        """As the catalog calls it."""
-        return self.balance.display_name
-
-    @property
-    def quantity(self) -> int:
-        """What can be spent now; below zero when there is debt."""
-        return self.balance.quantity
-
-    @property
-    def non_negative_quantity(self) -> int:
-        """`quantity`, or 0 when there is debt."""
-        return self.balance.non_negative_quantity
-
-    @property
-    def held(self) -> int:
-        """Units set aside by open holds."""
-        return self.balance.held
-
-    @property
-    def expiring(self) -> list[model.ExpiringUnits]:
-        """Unspent units that will be lost, by instant."""
-        return self.balance.expiring
-
-    def refresh(self) -> "ItemHandle":
-        """Asks again."""
-        self.balance = self._owner._call("GET", f"/items/{segment(self.id)}", model.ItemBalance)
-        return self
-
-    def increase_quantity(
-        self,
-        quantity: int,
-        *,
-        expires_at: datetime | None = None,
-        note: str | None = None,
-        idempotency_key: str | None = None,
-    ) -> int:
-        """Hands over units; answers what can be spent now."""
-        body = without_none({"quantity": quantity, "expires_at": expires_at, "note": note})
-        return self._change("increase", body, idempotency_key)
-
-    def decrease_quantity(
-        self,
-        quantity: int,
-        *,
-        allow_negative: bool = False,
-        note: str | None = None,
-        idempotency_key: str | None = None,
-    ) -> int:
-        """Spends units; answers what is left. `InsufficientQuantity` when there are too few, unless debt is allowed."""
-        body = without_none({"quantity": quantity, "allow_negative": allow_negative or None, "note": note})
-        return self._change("decrease", body, idempotency_key)
-
-    def try_decrease_quantity(
-        self, quantity: int, *, note: str | None = None, idempotency_key: str | None = None
-    ) -> bool:
-        """True once the units are spent for good; False when there were too few, and then nothing has changed. Never goes below zero."""
-        try:
-            self.decrease_quantity(quantity, note=note, idempotency_key=idempotency_key)
-        except InsufficientQuantity:
-            return False
-        return True
-
-    def list_entries(self, *, limit: int | None = None, cursor: str | None = None) -> model.Page[model.LedgerEntry]:
-        """Why the balance is what it is, newest first."""
-        path = f"/items/{segment(self.id)}/entries"
-        return self._owner._call("GET", path, model.Page[model.LedgerEntry], query={"limit": limit, "cursor": cursor})
-
-    def _change(self, verb: str, body: dict[str, Any], idempotency_key: str | None) -> int:
-        path = f"/items/{segment(self.id)}/{verb}"
-        self.balance = self._owner._call("POST", path, model.ItemBalance, body=body, idempotency_key=idempotency_key)
-        return self.balance.quantity
 
 
 def _product(product: str | dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """
 The surface: what one can ask of Paywright, the same over HTTP and in process.
 
-`async_surface.py` and `async_customer.py` are made from this file and `customer.py` by `scripts/make_async_surface.py`: write here, run that.
+The files that begin with `async_` are made from this one, `customer.py` and `balance.py` by `scripts/make_async_surface.py`: write here, run that.
 """
 
 import secrets
@@ -301,6 +301,42 @@ class Surface:
     def revoke_key(self, key_id: str) -> model.ApiKey:
         """Voids a key within a second. Again answers the same."""
         return self._call("DELETE", f"/v1/keys/{segment(key_id)}", model.ApiKey)
+
+    def capture_hold(
+        self, hold_id: str, quantity: int | None = None, *, idempotency_key: str | None = None
+    ) -> model.Hold:
+        """Spends what is set aside, or fewer of it; the rest goes back."""
+        path, body = f"/v1/holds/{segment(hold_id)}/capture", without_none({"quantity": quantity})
+        return self._call("POST", path, model.Hold, body=body, idempotency_key=idempotency_key)
+
+    def release_hold(self, hold_id: str) -> model.Hold:
+        """Gives back what is set aside."""
+        return self._call("POST", f"/v1/holds/{segment(hold_id)}/release", model.Hold)
+
+    def decrease_quantities(
+        self,
+        lines: Sequence[tuple[Customer | CustomerHandle, str, int]],
+        *,
+        note: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> list[model.ItemBalance]:
+        """
+        Spends from several balances, all or nothing: `[(user, "credits", 5), (team, "exports", 1)]`. Answers the balance of each line.
+
+        `InsufficientQuantity` with `facts["lines"]` when one of them is short.
+        """
+        wanted = [
+            {
+                "customer": owner.customer if isinstance(owner, CustomerHandle) else owner,
+                "item_id": item_id,
+                "quantity": quantity,
+            }
+            for owner, item_id, quantity in lines
+        ]
+        body = without_none({"lines": wanted, "note": note})
+        return self._call(
+            "POST", "/v1/decreases", model.Page[model.ItemBalance], body=body, idempotency_key=idempotency_key
+        ).data
 
     def list_audit(
         self,
