@@ -11,7 +11,9 @@ from paywright.api.call import Answer, Call, ok, ok_unless_refused
 from paywright.api.clock import move
 from paywright.api.parsing import Body
 from paywright.environments import actions
+from paywright.environments.actions import StripeCredentials
 from paywright.environments.model import Environment, public
+from paywright.healing import accounts
 from paywright.kernel.instants import parse_instant, rfc3339
 from paywright.kernel.refusals import Refusal, invalid_request
 from paywright.outbox.audit import note
@@ -26,6 +28,17 @@ class Advance(Body, frozen=True, kw_only=True):
 
     advance: str | None = None
     to: str | None = None
+
+
+class StripeKey(Body, frozen=True, kw_only=True):
+    """`detach_account` names the account that is over, when the new key is of another one."""
+
+    secret_key: str
+    publishable_key: str | None = None
+    detach_account: str | None = None
+
+    def __repr__(self) -> str:
+        return "StripeKey(…)"
 
 
 def read_environment(call: Call) -> Answer:
@@ -48,6 +61,36 @@ def change_environment(call: Call) -> Answer | Refusal:
             raise RolledBack
         note(work, "environment.changed", call.environment.id, changes=without_secrets(call.body))
     return ok_unless_refused(changed, lambda environment: _shown(call, environment))
+
+
+def connect_stripe(call: Call) -> Answer | Refusal:
+    """
+    Gives the environment its Stripe key, or a new one, if Stripe takes it. It is stored encrypted, and never shown again.
+
+    A key of another account is refused unless `detach_account` names the old one: its mappings become history, what customers own stays.
+    """
+    asked: StripeKey = call.body
+    present = call.environment
+    credentials = StripeCredentials(
+        secret_key=asked.secret_key,
+        publishable_key=asked.publishable_key or present.stripe_publishable_key,
+        account=present.stripe_account,
+        api_base=present.stripe_api_base,
+    )
+    connected = accounts.connect(call.app, present, credentials, detach_old=asked.detach_account or False)
+    settings = call.app.settings
+    is_overridden = settings.environment == present.id and settings.stripe_secret_key is not None
+
+    def shown(environment: Environment) -> dict[str, Any]:
+        return {
+            "environment": environment.id,
+            "stripe_account_id": environment.stripe_account_id,
+            "secret_key": credentials.masked,
+            "publishable_key": environment.stripe_publishable_key,
+            "overridden": is_overridden,
+        }
+
+    return ok_unless_refused(connected, shown)
 
 
 def without_secrets(changes: dict[str, Any]) -> dict[str, Any]:

@@ -152,6 +152,8 @@ ROUTES: tuple[Route, ...] = (
     # The environment and its keys.
     Route("GET", "/v1/environment", environment.read_environment, SECRET_READS, shows=model.EnvironmentShown),
     Route("PATCH", "/v1/environment", environment.change_environment, SECRET_ADMIN, body=Any, shows=model.EnvironmentShown),
+    Route("PUT", "/v1/environment/stripe", environment.connect_stripe, SECRET_ADMIN, body=environment.StripeKey, shows=model.StripeConnected,
+          calls_stripe=True),
     Route("POST", "/v1/environment/clock", environment.move_clock, SECRET_ADMIN, body=environment.Advance, shows=model.ClockShown,
           once="phases", calls_stripe=True),
     Route("GET", "/v1/environment/settled", environment.read_settled, SECRET_READS),

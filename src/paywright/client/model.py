@@ -314,6 +314,16 @@ class EnvironmentShown(msgspec.Struct, frozen=True):
     app_jwt: dict[str, Any] | None = None
 
 
+class StripeConnected(msgspec.Struct, frozen=True):
+    """Whose key the environment has. `secret_key` as it may be shown; `overridden`: `STRIPE_SECRET_KEY` of the server wins over what is stored."""
+
+    environment: str
+    stripe_account_id: str | None
+    secret_key: str
+    publishable_key: str | None
+    overridden: bool
+
+
 class ClockShown(msgspec.Struct, frozen=True):
     now: datetime
 

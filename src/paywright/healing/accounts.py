@@ -24,6 +24,7 @@ from paywright.healing.tables import reconcile_cursors, reconciliations
 from paywright.kernel.ids import wall_ms
 from paywright.kernel.refusals import Refusal
 from paywright.outbox.actions import open_incident
+from paywright.outbox.audit import note
 from paywright.outbox.tables import commands
 from paywright.storage.work import Work
 from paywright.stripe.gateway import Gateway, StripeRefused
@@ -63,13 +64,13 @@ def verify(app: App, environment: Environment) -> Refusal | None:
 
 
 def connect(
-    app: App, environment: Environment, credentials: StripeCredentials, *, detach_old: bool = False
+    app: App, environment: Environment, credentials: StripeCredentials, *, detach_old: bool | str = False
 ) -> Environment | Refusal:
     """
     Stores a Stripe key, if Stripe takes it. The environment as it is then; its account stays unknown if the key may not read it.
 
     Refusals: `wrong_key_mode`; `stripe_refused` for a key Stripe does not know; `stripe_account_changed` `{old, new}` for one of another account,
-    unless `detach_old` says that the old account is over. Raises `StripeBusy`, `StripeUnknown`: nothing was stored.
+    unless `detach_old` says that the old account is over, or names it. Raises `StripeBusy`, `StripeUnknown`: nothing was stored.
     """
     refusal = wrong_key(credentials.secret_key, environment)
     if refusal is not None:
@@ -77,17 +78,20 @@ def connect(
     try:
         found = _account_at(Gateway(credentials, limiter=threading.Semaphore(1)))
     except StripeRefused as refused:
-        return Refusal("stripe_refused", {"stripe_message": refused.message})
+        said = refused.message.replace(credentials.secret_key, credentials.masked)
+        return Refusal("stripe_refused", {"stripe_message": said})
     with app.work(environment.id) as work:
         known = _known_account(work.connection, environment)
         if found is not None and known is not None and found != known:
-            if not detach_old:
+            if detach_old not in (True, known):
                 return Refusal("stripe_account_changed", {"new": found, "old": known})
             detach(work)
             open_incident(work, "account_detached", {"old": known, "new": found})
         assert connect_stripe(work, app.settings, credentials) is None
         if found is not None:
             _remember_account(work, found)
+        facts = {"key": credentials.masked, "account": found, "detached": known if found != known else None}
+        note(work, "environment.connected", environment.id, **facts)
         after = environment_queries.environment(work.connection, environment.id)
     assert after is not None
     return after

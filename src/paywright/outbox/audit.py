@@ -21,6 +21,7 @@ from paywright.storage.work import Work
 Act = Literal[
     "environment.created",
     "environment.changed",
+    "environment.connected",
     "key.created",
     "key.revoked",
     "customer_tokens.revoked",
