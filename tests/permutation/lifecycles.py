@@ -31,6 +31,12 @@ def renewal(buyer: Buyer) -> Iterator[None]:
     yield
 
 
+def debit(buyer: Buyer) -> Iterator[None]:
+    """The first money takes days to come, and may be heard of after the renewal: repeats count from when it came."""
+    buyer.buy("basic", by_debit="pm_usBankAccount_success")
+    yield
+
+
 def recovered(buyer: Buyer) -> Iterator[None]:
     """The renewal fails; a week later there is another card, and Stripe's next try succeeds or the buyer pays."""
     buyer.buy("basic")
@@ -132,5 +138,6 @@ LIFECYCLES: dict[str, Lifecycle] = {
     each.__name__: each
     for each in (
         one_off, guest, trial, renewal, recovered, switch, cancel, cancel_taken_back, over_early, refund, partial_refund, dispute_won, dispute_lost,
+        debit,
     )
 }  # fmt: skip

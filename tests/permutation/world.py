@@ -151,7 +151,9 @@ class Buyer:
             self.world.act()
         self.waiting = []
 
-    def buy(self, *product_ids: str, as_guest: bool = False, with_card: str = VISA) -> CheckoutSession:
+    def buy(
+        self, *product_ids: str, as_guest: bool = False, with_card: str = VISA, by_debit: str | None = None
+    ) -> CheckoutSession:
         world = self.world
         if as_guest:
             with world.app.work("test") as work:
@@ -167,7 +169,8 @@ class Buyer:
         )
         session = checkout.start(world.app, world.environment, asked)
         assert isinstance(session, CheckoutSession), session
-        world.control(f"checkout/{session.stripe_checkout_session_id}/pay", {"card": with_card})
+        paying = {"card": with_card} if by_debit is None else {"payment_method": by_debit}
+        world.control(f"checkout/{session.stripe_checkout_session_id}/pay", paying)
         return session
 
     def subscription(self) -> dict[str, Any]:
