@@ -119,6 +119,9 @@ class Door:
     def put(self, delivery: Delivery) -> "Future[None]":
         return self._gatherer.put(delivery)
 
+    def put_async(self, delivery: Delivery) -> "asyncio.Future[None]":
+        return self._gatherer.put_async(delivery)
+
     def _store(self, gathered: "Sequence[Delivery | Refused]") -> None:
         for refused in gathered:
             if isinstance(refused, Refused):
@@ -173,7 +176,7 @@ async def receive_async(
     delivery = _judged(door, known, raw_body, signature_header)
     if isinstance(delivery, Refusal):
         return delivery
-    await asyncio.wrap_future(door.put(delivery))
+    await door.put_async(delivery)
     return Received()
 
 
