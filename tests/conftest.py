@@ -22,7 +22,7 @@ import hypothesis
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.harness import browser, made_once, needs, postgres
+from tests.harness import browser, kept_connections, made_once, needs, postgres
 from tests.harness import node as node_harness
 from tests.harness.databases import PostgresDatabases, SqliteDatabases
 
@@ -73,6 +73,7 @@ def pytest_configure() -> None:
     needs.required()
     made_once.certificates()
     made_once.compiled_statements()
+    kept_connections.keep()
 
 
 @pytest.fixture(scope="session")

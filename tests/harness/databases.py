@@ -15,7 +15,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from tests.harness.postgres import PostgresServer
+from tests.harness import kept_connections
+from tests.harness.postgres import PostgresServer, database_name
 
 
 def migrate(url: str) -> None:
@@ -100,6 +101,7 @@ class PostgresDatabases:
 
     def _drop(self, database: "Emptied") -> None:
         database.close()
+        kept_connections.forget(database_name(database.url))
         self.server.drop_database(database.url)
 
 
@@ -120,12 +122,12 @@ class Emptied:
         self._with_rows = sql.SQL(" UNION ALL ").join(rows)
 
     def empty(self) -> bool:
-        """Ends everybody else's connections and removes every row. False when the schema is not what it was: then nothing is removed."""
+        """Ends the connections that somebody still has, and removes every row. False when the schema is not what it was: then nothing is removed."""
         try:
-            self._connection.execute(_END_OTHERS)
+            self._connection.execute(_END_OTHERS, [kept_connections.idle()])
         except psycopg.OperationalError:
             self._connection = self._server.inside(self.url)
-            self._connection.execute(_END_OTHERS)
+            self._connection.execute(_END_OTHERS, [kept_connections.idle()])
         if self._schema_now() != self._schema:
             return False
         with_rows = [name for (name,) in self._connection.execute(self._with_rows, prepare=True)]
@@ -154,7 +156,7 @@ class Emptied:
 
 _END_OTHERS = """
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid()
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND pid <> ALL(%s)
 """
 
 # Every row of the catalogue that a migration makes, by the transaction that wrote it last: tables with their columns and defaults, indexes,

@@ -138,6 +138,60 @@ def test_nobody_stays_connected_from_one_test_to_the_next(postgres_databases: Po
             left.execute("SELECT 1")
 
 
+SESSION = (
+    "SELECT pg_advisory_lock(7)",
+    "SET lock_timeout = '7s'",
+    "SET default_transaction_isolation = 'serializable'",
+    "CREATE TEMP TABLE mine (id integer)",
+    "PREPARE mine AS SELECT 1",
+    "LISTEN mine",
+)
+"""What one may leave behind in a session."""
+
+LEFT = """
+SELECT (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'), current_setting('lock_timeout'),
+    current_setting('default_transaction_isolation'), to_regclass('mine'), (SELECT count(*) FROM pg_prepared_statements),
+    (SELECT count(*) FROM pg_listening_channels())
+"""
+
+
+def test_a_connection_that_is_used_again_is_as_good_as_new(postgres_url: str) -> None:
+    url = postgres_url.replace("postgresql://", "postgresql+psycopg://")
+    left: list[tuple[object, ...]] = []
+    for _ in range(2):
+        engine = sqlalchemy.create_engine(url)
+        with engine.connect() as connection:
+            pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+            left.append((pid, *connection.exec_driver_sql(LEFT).one()))
+            for statement in SESSION:
+                connection.exec_driver_sql(statement)
+            connection.commit()
+        engine.dispose()
+    assert left[0] == left[1]
+    assert left[0][1:] == (0, "0", "read committed", None, 0, 0)
+
+
+def test_a_connection_that_was_closed_does_nothing_more(postgres_url: str) -> None:
+    engine = sqlalchemy.create_engine(postgres_url.replace("postgresql://", "postgresql+psycopg://"))
+    kept = engine.raw_connection().driver_connection
+    assert isinstance(kept, psycopg.Connection)
+    engine.dispose()
+    kept.close()
+    assert kept.closed
+    with pytest.raises(psycopg.OperationalError):
+        kept.execute("SELECT 1")
+
+
+def test_a_connection_that_lost_its_server_is_not_used_again(postgres_databases: PostgresDatabases) -> None:
+    with postgres_databases.fresh() as url:
+        for _ in range(2):
+            engine = sqlalchemy.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+            with engine.connect() as connection:
+                assert connection.exec_driver_sql("SELECT 1").scalar() == 1
+            engine.dispose()
+            postgres_databases.server.disconnect_all(url)
+
+
 WANTED: dict[tuple[str, str], str | int] = {
     ("api_keys", "kind"): "publishable",
     ("item_grants", "quantity"): 5,
