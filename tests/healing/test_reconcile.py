@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from paywright.checkout import actions as checkout
+from paywright.checkout import in_app
 from paywright.healing.model import Difference
 from paywright.invoices.tables import invoices
 from paywright.ownership.tables import owned_products
@@ -157,3 +158,21 @@ def test_fields_are_shown_as_json(till: HealingShop) -> None:
     till.corrupt(payments, sa.true(), amount=7)
     _, lines = till.reconcile()
     assert msgspec.json.encode(lines)
+
+
+def test_an_intent_that_waits_for_its_buyer_is_not_missed_and_one_that_was_paid_is(till: HealingShop) -> None:
+    made = in_app.create_bare(
+        till.app,
+        till.environment,
+        USER,
+        amount=750,
+        currency="usd",
+        receipt_email=None,
+        description=None,
+        app_metadata={},
+    )
+    assert isinstance(made, in_app.BareIntent)
+    assert till.reconcile()[1] == []
+    paid = {"payment_method": "pm_card_visa", "return_url": "https://app.test/done"}
+    till.post(f"/v1/payment_intents/{made.id}/confirm", paid)
+    assert [(each.noun, each.id, each.field) for each in till.reconcile()[1]] == [("payment", made.id, "row")]

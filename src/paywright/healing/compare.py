@@ -15,7 +15,7 @@ from paywright.engine.app import App
 from paywright.environments.model import Environment
 from paywright.healing.mirror import said
 from paywright.healing.model import Difference
-from paywright.healing.watched import Rows, differences, kept_against, overwrite, rows_about
+from paywright.healing.watched import Rows, differences, kept_against, overwrite, rows_about, that_were_told
 from paywright.kernel.model import Customer
 from paywright.outbox.actions import lock_customers
 from paywright.storage.database import DatabaseUnavailable
@@ -99,7 +99,7 @@ def _agree(app: App, environment: Environment, noun: Noun, some: Sequence[dict[s
                 )
             after = rows_about(work.connection, environment.id, fetched.values())
             told = {of_row: fields for each in fetched.values() for of_row, fields in said(each).items()}
-            agree = agree and before == after and not kept_against(told, after)
+            agree = agree and before == that_were_told(before, after) and not kept_against(told, after)
             _undo()
     except (DatabaseUnavailable, sa.exc.DBAPIError):
         return False  # Whatever it is, whoever looks at each alone will hear of it.
@@ -136,7 +136,7 @@ def _applied(work: Work, root: Root, fetched: Fetched, *, fix: bool) -> list[Dif
         overwrite(work, kept)
         nouns.apply(work, root, _anew(work, fetched))
         after = _rows(work, fetched)
-    changed = differences(before, after)
+    changed = differences(before, that_were_told(before, after))
     if fix:
         return [msgspec.structs.replace(line, fixed=True) for line in changed] + [
             line for line in kept_against(said(fetched), after) if not _is_among(line, changed)
