@@ -8,6 +8,7 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
+from paywright.catalog import drift
 from paywright.catalog.push import push
 from paywright.engine.app import App
 from paywright.environments.actions import StripeCredentials, connect_stripe
@@ -131,6 +132,15 @@ def archive_price(clinic: Clinic) -> None:
     clinic.post(f"/v1/prices/{price['id']}", {"active": False})
 
 
+def rename_product(clinic: Clinic) -> None:
+    """Heard of by its event."""
+    product = next(iter(clinic.app.gateway(clinic.environment).pages("/v1/products")))
+    clinic.post(f"/v1/products/{product['id']}", {"name": "Gold"})
+    fetched = drift.fetch(clinic.app, clinic.environment, product["id"], noun="product")
+    with clinic.app.work("test") as work:
+        drift.apply(work, fetched)
+
+
 def new_price(clinic: Clinic) -> None:
     """Applied, and never pushed."""
     clinic.apply(
@@ -218,6 +228,7 @@ ILLS: dict[str, tuple[str, Callable[[Clinic], None], str]] = {
     ),
     "an event of the other mode": ("mode", lambda c: stray(c, status="ignored", reason="wrong_mode"), "1 wrong_mode"),
     "an archived price": ("catalog", archive_price, "not active at Stripe"),
+    "a product renamed there": ("catalog", rename_product, r'name is "Gold" there and ".*" here'),
     "a price Stripe does not have": ("catalog", new_price, "Stripe does not have new.once"),
     "unpaid and not canceled": (
         "billing_settings",
