@@ -1,6 +1,6 @@
 """Attempts to buy, and the places of which each customer may have but one open."""
 
-from sqlalchemy import CheckConstraint, Index, Integer, Table
+from sqlalchemy import CheckConstraint, Index, Integer, Table, text
 
 from paywright.storage.schema import (
     Column,
@@ -12,6 +12,8 @@ from paywright.storage.schema import (
     environment_column,
     metadata,
 )
+
+_HAS_INTENT = text("stripe_payment_intent_id IS NOT NULL")
 
 checkout_sessions = Table(
     "checkout_sessions",
@@ -50,6 +52,13 @@ checkout_sessions = Table(
     Index("ix_checkout_sessions_customer", "environment_id", "customer", "created_at"),
     Index("ix_checkout_sessions_buyer_email", "environment_id", "buyer_email"),
     Index("ix_checkout_sessions_status", "environment_id", "status", "attempted_at"),
+    Index(
+        "ix_checkout_sessions_payment_intent",
+        "environment_id",
+        "stripe_payment_intent_id",
+        postgresql_where=_HAS_INTENT,
+        sqlite_where=_HAS_INTENT,
+    ),
 )
 
 purchase_urls = Table(

@@ -264,6 +264,13 @@ def upgrade() -> None:
         batch_op.create_index(
             "ix_checkout_sessions_customer", ["environment_id", "customer", "created_at"], unique=False
         )
+        batch_op.create_index(
+            "ix_checkout_sessions_payment_intent",
+            ["environment_id", "stripe_payment_intent_id"],
+            unique=False,
+            postgresql_where=sa.text("stripe_payment_intent_id IS NOT NULL"),
+            sqlite_where=sa.text("stripe_payment_intent_id IS NOT NULL"),
+        )
         batch_op.create_index("ix_checkout_sessions_status", ["environment_id", "status", "attempted_at"], unique=False)
         batch_op.create_index(
             "uq_checkout_sessions_stripe", ["environment_id", "stripe_checkout_session_id"], unique=True
