@@ -60,6 +60,7 @@ def require_current(database: Database) -> None:
     """Raises `SchemaOutdated` unless the database is at the newest revision."""
     current, newest = revisions(database)
     if current != newest:
+        stands = "has no tables yet" if current is None else f"is at revision {current}"
         raise SchemaOutdated(
-            f"the database is at revision {current}, this version of Paywright needs {newest}: run `paywright migrate`"
+            f"the database {stands}, this version of Paywright needs {newest}: run `paywright migrate`"
         )
