@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.trees import ROOT, described, parsed, plant, tracked
+from tests.house.trees import ROOT, described, nodes, parsed, plant, tracked
 
 FUNCTION_LINES_MAX = 50
 FILE_LINES_MAX = {".py": 400, ".js": 400, ".ts": 400, ".css": 400, ".html": 100}
@@ -35,7 +35,7 @@ def too_long(root: Path, paths: list[Path]) -> Iterator[tuple[str, int, int]]:
 
 
 def long_functions(tree: ast.Module) -> Iterator[tuple[str, int]]:
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno is not None
             size = node.end_lineno - node.lineno + 1

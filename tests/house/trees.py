@@ -45,6 +45,12 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
+@cache
+def nodes(tree: ast.Module) -> tuple[ast.AST, ...]:
+    """All of a tree, walked once for all who look."""
+    return tuple(ast.walk(tree))
+
+
 def modules(root: Path) -> Iterator[Module]:
     for package in PACKAGES:
         for path in sorted((root / package).rglob("*.py")):
