@@ -275,14 +275,14 @@ def test_every_rule_is_tried_above() -> None:
 @pytest.mark.parametrize(
     ("policy", "param"),
     [
-        ({"off": ["everything"]}, "policy"),
-        ({"sender": "A\r\nBcc: x@x.example"}, "policy"),
+        ({"off": ["everything"]}, "emails.off[0]"),
+        ({"sender": "A\r\nBcc: x@x.example"}, "emails.sender"),
         ({"sender": "nobody"}, "emails.sender"),
         ({"operator": "Ops <o@x.example>"}, "emails.operator"),
         ({"locale": "xx_XX"}, "emails.locale"),
-        ({"locale": "en_US.UTF-8"}, "policy"),
+        ({"locale": "en_US.UTF-8"}, "emails.locale"),
         ({"time_zone": "../../etc/passwd"}, "emails.time_zone"),
-        ({"unknown": 1}, "policy"),
+        ({"unknown": 1}, "emails"),
     ],
 )
 def test_a_policy_that_could_not_be_followed_is_refused(shop: Shop, policy: dict[str, Any], param: str) -> None:

@@ -70,6 +70,9 @@ def test_creating_twice_answers_what_is_there(app: App) -> None:
     assert public(app.environment("test"), "now")["provider"] == "instant"  # type: ignore[arg-type]
 
 
+NO_ORIGINS = ["https://app.test/", "https://app.test/path", "https://App.test", "app.test", "*", "ftp://app.test", ""]
+
+
 @pytest.mark.parametrize(
     ("changes", "param"),
     [
@@ -77,10 +80,11 @@ def test_creating_twice_answers_what_is_there(app: App) -> None:
         ({"block_new_purchases": "yes"}, "block_new_purchases"),
         ({"default_currency": "xxx"}, "default_currency"),
         ({"provider": "paypal"}, "provider"),
-        ({"access": {"past_due": "sometimes"}}, "policy"),
-        ({"access": {"sideways": "keep"}}, "policy"),
-        ({"allowed_origins": "https://app.test"}, "policy"),
-        ({"on_dispute_lost": "half"}, "policy"),
+        ({"access": {"past_due": "sometimes"}}, "access.past_due"),
+        ({"access": {"sideways": "keep"}}, "access"),
+        ({"allowed_origins": "https://app.test"}, "allowed_origins"),
+        *(({"allowed_origins": [origin]}, "allowed_origins") for origin in NO_ORIGINS),
+        ({"on_dispute_lost": "half"}, "on_dispute_lost"),
         ({"block_new_purchases": True, "colour": "red"}, "colour"),
     ],
     ids=str,

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from paywright.environments import queries
 from paywright.environments.model import Environment, Policy
-from paywright.environments.rules import bad_emails
+from paywright.environments.rules import bad_emails, bad_origins
 from paywright.environments.tables import environments, webhook_secrets
 from paywright.kernel.ids import new_id, wall_ms
 from paywright.kernel.model import Mode, Provider
@@ -64,8 +64,10 @@ def change(work: Work, changes: dict[str, Any]) -> Environment | Refusal:
     try:
         policy = msgspec.convert(merged, Policy)
     except msgspec.ValidationError as error:
-        return invalid_request("policy", f"{error}.")
-    refusal = bad_emails(policy.emails)
+        reason, _, path = str(error).partition(" - at `$.")
+        param = path.rstrip("`")
+        return invalid_request(param, f"`{param}`: {reason[:1].lower()}{reason[1:]}.")
+    refusal = bad_origins(policy.allowed_origins) or bad_emails(policy.emails)
     if refusal is not None:
         return refusal
     if "block_new_purchases" in switches:
