@@ -1,9 +1,6 @@
 """A worker process that is killed, with no notice, at the worst moments of sending: on both databases."""
 
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,10 +10,9 @@ import sqlalchemy as sa
 from paywright.outbox.letters import write_letter
 from paywright.outbox.tables import events, letters
 from tests.emails.postbox import Postbox
+from tests.harness.forking import Forked, started
 from tests.harness.shop import SECRET, Shop
 from tests.harness.waiting import until
-
-PAYWRIGHT = Path(sys.executable).parent / "paywright"
 
 
 class Workers:
@@ -33,16 +29,15 @@ class Workers:
             "PAYWRIGHT_EMAIL_FROM": "shop@x.example",
         }
         self._folder = folder
-        self._running: subprocess.Popen[bytes] | None = None
+        self._running: Forked | None = None
 
     def start(self) -> None:
-        with (self._folder / "worker.log").open("ab") as log:
-            command = [str(PAYWRIGHT), "worker"]
-            self._running = subprocess.Popen(command, env=self._settings, cwd=self._folder, stdout=log, stderr=log)
+        log = self._folder / "worker.log"
+        self._running = started(["worker"], folder=self._folder, environment=self._settings, log=log)
 
     def kill(self) -> None:
         assert self._running is not None
-        self._running.send_signal(signal.SIGKILL)
+        self._running.kill()
         self._running.wait(30)
         self._running = None
 
