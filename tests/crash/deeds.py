@@ -149,10 +149,11 @@ def renew(shopper: Shopper) -> None:
 
 
 def switch_up(shopper: Shopper) -> None:
+    """Without a key: only what is owned tells that it was done."""
     if not shopper.owns("pro"):
         wish = AskedSwitch("basic", "pro")
         switched = switching.switch(shopper.app, shopper.environment, USER, wish, with_secret_key=True)
-        # A repeat may find the switch done by its own look at Stripe, and say that nothing is left to switch from.
+        # A repeat may find the switch done by its own look at Stripe, and say that nothing is left to switch from. With a key: `test_repeats.py`.
         assert getattr(switched, "code", None) in (None, "not_owned"), switched
         assert shopper.owns("pro")
     shopper.hear()

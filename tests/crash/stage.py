@@ -23,6 +23,7 @@ import msgspec
 import pytest
 
 from paywright_sandbox import Sandbox
+from tests.crash.asking import Post
 from tests.crash.deeds import Till
 from tests.crash.state import State
 from tests.crash.world import AtStripe, SqliteFile, StripeSide, World
@@ -32,8 +33,9 @@ from tests.permutation.catalog import CATALOG
 from tests.permutation.state import differences
 from tests.subscriptions.till import StripeShop
 
-POINTS_MIN = 20
+POINTS_MIN = 5
 See = Callable[[Point], None]
+Deed = str | Post
 
 
 class Zygote:
@@ -79,20 +81,20 @@ class Stage:
         self.at_stripe.put_back(self._prepared)
         self._till = msgspec.structs.replace(self._till, database_url=self._database_put_back())
 
-    def live(self, deed: str) -> State:
+    def live(self, deed: Deed) -> State:
         """A life that goes on from the world as it is, and ends well: what it leaves."""
         return self._left_by(self._zygote.live(Life(deed, self._till)))
 
-    def warm(self, deed: str) -> None:
+    def warm(self, deed: Deed) -> None:
         """Once lived in the zygote itself, every fork knows the SQL of the deed."""
         self.begin()
         self._left_by(self._zygote.live(Life(deed, self._till, is_here=True)))
 
-    def watched(self, deed: str, see: See) -> State:
+    def watched(self, deed: Deed, see: See) -> State:
         self.begin()
         return self._left_by(self._zygote.live(Life(deed, self._till, shows="everything"), see))
 
-    def die(self, deed: str, number: int, see: See) -> Death:
+    def die(self, deed: Deed, number: int, see: See) -> Death:
         """Killed at this point, and seen there for the last time; it may have ended before."""
         self.begin()
         death = self._zygote.live(Life(deed, self._till, number, shows="its death"), see)
@@ -140,13 +142,13 @@ class Stretch(msgspec.Struct, frozen=True):
 class Recorded(msgspec.Struct, frozen=True):
     """A life in which nothing went wrong: the names of its points, what it left, and on SQLite the worlds it went through."""
 
-    deed: str
+    deed: Deed
     points: list[str]
     state: State
     stretches: list[Stretch]
 
 
-def recorded(stage: Stage, deed: str) -> Recorded:
+def recorded(stage: Stage, deed: Deed) -> Recorded:
     points, stretches = list[str](), list[Stretch]()
 
     def see(point: Point) -> None:
@@ -164,13 +166,14 @@ def recorded(stage: Stage, deed: str) -> Recorded:
     return Recorded(deed, points, state, stretches)
 
 
-def after_every_world(stage: SqliteStage, life: Recorded) -> list[str]:
-    """What is different in the end when a life goes on from what a death leaves, at any of the points."""
+def after_every_world(stage: SqliteStage, life: Recorded, again: Deed | None = None) -> list[str]:
+    """What is different in the end when a life goes on, by doing the deed `again`, from what a death leaves at any of the points."""
     assert sum(len(each.names) for each in life.stretches) == len(life.points)
     told = list[str]()
     for stretch in life.stretches:
         stage.put_back(stretch.world)
-        told += [f"{life.deed}, dead at {stretch}: {line}" for line in differences(life.state, stage.live(life.deed))]
+        found = differences(life.state, stage.live(again or life.deed))
+        told += [f"{life.deed}, dead at {stretch}: {line}" for line in found]
     return told
 
 
@@ -186,7 +189,7 @@ def after_deaths(stage: Stage, life: Recorded, numbers: list[int]) -> list[str]:
     return told
 
 
-def is_killed(stage: Stage, deed: str, number: int) -> bool:
+def is_killed(stage: Stage, deed: Deed, number: int) -> bool:
     """False: it ended before. On SQLite its death leaves the world it was killed in, byte for byte."""
     seen = list[World]()
 

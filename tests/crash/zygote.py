@@ -17,6 +17,7 @@ import msgspec
 import stripe  # noqa: F401 — the gateway would import it in every fork.
 
 from paywright.kernel import faults
+from tests.crash.asking import Post, answered
 from tests.crash.deeds import DEEDS, Shopper, Till
 from tests.crash.state import state
 from tests.harness import made_once
@@ -27,7 +28,7 @@ GO_ON = b"\n"
 class Life(msgspec.Struct, frozen=True):
     """`crash_at` 0: it lives. `shows`: the points where it waits to be looked at. `is_here`: by the zygote itself, before it forks for the next."""
 
-    deed: str
+    deed: str | Post
     till: Till
     crash_at: int = 0
     shows: Literal["nothing", "its death", "everything"] = "nothing"
@@ -52,9 +53,13 @@ def lived(life: Life) -> dict[str, list[Any]]:
     app = life.till.opened()
     try:
         faults.arm(life.crash_at, None if life.shows == "nothing" else lambda number, name: show(life, number, name))
-        DEEDS[life.deed](Shopper(life.till, app))
+        shopper, answer = Shopper(life.till, app), list[Any]()
+        if isinstance(life.deed, Post):
+            answer = answered(shopper, life.deed)
+        else:
+            DEEDS[life.deed](shopper)
         faults.arm()
-        return state(app)
+        return {**state(app), "answer": answer}
     finally:
         app.close()
 

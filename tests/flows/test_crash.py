@@ -3,7 +3,7 @@ The server is killed, without notice, at one numbered point of a purchase; it st
 
 The points are each statement that writes, each commit, call to Stripe and reply, counted by `kernel/faults.py` from the moment the server is
 ready. A first run writes them down; then each of them, or a sample of them spread evenly, is a run of its own with its own database.
-`--crash-all` takes every one.
+`--crash-seed` draws another sample, `--crash-all` takes every one.
 """
 
 import random
@@ -127,7 +127,8 @@ def test_killed_at_any_point_of_a_purchase_it_ends_with_what_was_paid_for(
     points = numbered_points(sandbox_url, database_of(kind), tmp_path, product_id)
     assert len(points) > 50, points
     deaths = 0
-    for number in range(1, len(points) + 1) if everything else sample(points, SAMPLE[kind], product_id):
+    seed = f"{request.config.getoption('--crash-seed')} {product_id}"
+    for number in range(1, len(points) + 1) if everything else sample(points, SAMPLE[kind], seed):
         folder = tmp_path / f"point-{number}"
         folder.mkdir()
         with (
@@ -141,7 +142,9 @@ def test_killed_at_any_point_of_a_purchase_it_ends_with_what_was_paid_for(
                 nothing_more_happens(purchase)
                 books.audit(shop)
             except BaseException as error:
-                error.add_note(f"killed at point {number} of {len(points)}, about `{points[number - 1]}`")
+                error.add_note(
+                    f"killed at point {number} of {len(points)}, about `{points[number - 1]}`, drawn by {seed}"
+                )
                 error.add_note(shop.server.log.read_text()[-3_000:])
                 raise
             deaths += purchase.deaths

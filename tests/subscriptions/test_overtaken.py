@@ -49,6 +49,7 @@ class Case(msgspec.Struct, frozen=True):
 
 
 UPDATE, DELETE = ("POST", "/v1/subscriptions/sub_"), ("DELETE", "/v1/subscriptions/sub_")
+LOOK = ("GET", "/v1/subscriptions/sub_")
 SCHEDULE, PHASES, PREVIEW = (
     ("POST", "/v1/subscription_schedules"),
     ("POST", "/v1/subscription_schedules/sub_sched_"),
@@ -85,11 +86,13 @@ TABLE = [
     Case("quote up", PREVIEW, "item replaced", "quote_expired", [PRO]),
     Case("cancel add-on now", UPDATE, "canceled", "not_owned", [], BOTH),
     Case("cancel add-on now", UPDATE, "item gone", "not_owned", [PRO], BOTH),
+    Case("cancel add-on now", LOOK, "item gone", "ended", [PRO], BOTH),
     Case("cancel add-on at period end", SCHEDULE, "canceled", "not_owned", [], BOTH),
     Case("cancel add-on at period end", SCHEDULE, "to change", "ends", [SUPPORT, PRO], BOTH),
     Case("cancel add-on at period end", PHASES, "released", "ends", [SUPPORT, PRO], BOTH),
     Case("revoke add-on", UPDATE, "canceled", "not_owned", [], BOTH),
     Case("revoke add-on", UPDATE, "item gone", "not_owned", [PRO], BOTH),
+    Case("revoke add-on", LOOK, "item gone", "ended", [PRO], BOTH),
 ]
 
 

@@ -17,6 +17,7 @@ from paywright.healing import accounts
 from paywright.kernel.instants import parse_instant, rfc3339
 from paywright.kernel.refusals import Refusal, invalid_request
 from paywright.outbox.audit import note
+from paywright.storage import idempotency
 from paywright.storage.work import RolledBack
 
 _SPAN = re.compile(r"([1-9]\d{0,8})([smhdw])")
@@ -103,10 +104,23 @@ def without_secrets(changes: dict[str, Any]) -> dict[str, Any]:
 
 def move_clock(call: Call) -> Answer | Refusal:
     """Moves business time forward, in a test environment under `sandbox` or `instant`. What falls due meanwhile happens."""
-    to = target(call.body, call.app.now(call.environment.id))
+    now = call.app.now(call.environment.id)
+    to = _begun(call, now) or target(call.body, now)
     if isinstance(to, Refusal):
         return to
+    if call.key is not None:
+        with call.app.work(call.environment.id) as work:
+            idempotency.point_at(work, call.key, str(to))
     return ok_unless_refused(move(call.app, call.environment, to), lambda now: {"now": rfc3339(now)})
+
+
+def _begun(call: Call, now: int) -> int | None:
+    """Where a request that died was moving to: what it moved is not moved again."""
+    if call.key is None:
+        return None
+    with call.app.database.read() as connection:
+        pointed_at = idempotency.pointed_at(connection, call.environment.id, call.key)
+    return None if pointed_at is None else max(now, int(pointed_at))
 
 
 def read_settled(call: Call) -> Answer | Refusal:

@@ -10,13 +10,16 @@ from sqlalchemy.engine import Connection
 
 from paywright.access.model import Caller
 from paywright.access.rules import as_guest
+from paywright.api import once
 from paywright.api.call import Answer, Call, ok
 from paywright.api.parsing import Body
 from paywright.api.shapes import CustomerNamed, as_customer
 from paywright.claims import actions, queries
+from paywright.claims.model import SignedIn
 from paywright.engine.app import App
 from paywright.kernel.model import Customer
 from paywright.kernel.refusals import Refusal
+from paywright.storage.work import Work
 
 
 class SignInCode(Body, frozen=True, kw_only=True):
@@ -95,7 +98,11 @@ def send_sign_in_code(call: Call) -> Answer:
 
 def sign_in(call: Call) -> Answer | Refusal:
     """Opens all guest purchases of the address: a customer token for them, and a fresh claim token for each guest."""
-    signed_in = actions.sign_in(call.app, call.environment, call.body.email, call.body.code)
+
+    def keep(work: Work, signed_in: SignedIn) -> None:
+        once.keep(call, work, Answer(200, signed_in, is_secret=True))
+
+    signed_in = actions.sign_in(call.app, call.environment, call.body.email, call.body.code, keep=keep)
     return signed_in if isinstance(signed_in, Refusal) else Answer(200, signed_in, is_secret=True)
 
 

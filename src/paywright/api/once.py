@@ -3,7 +3,7 @@
 
 What happens inside one work stores key and answer in that work. What calls Stripe commits the key first, runs, and then stores its answer; a repeat
 meets the key and waits. If the process died in between, a repeat takes over once the key is `recovery_after_s` old: every action that calls Stripe
-goes on from its own rows, with its own keys at Stripe, so running it again finishes it.
+points the key at what it recorded, in the work that records it, and goes on from there; so it is done once, and answered as it would have been.
 """
 
 import time
@@ -18,7 +18,6 @@ from paywright.kernel.refusals import Refusal
 from paywright.kernel.vault import decrypt, encrypt
 from paywright.storage import idempotency
 from paywright.storage.idempotency import IdempotencyKey, Kept
-from paywright.storage.tables import idempotency_keys
 from paywright.storage.work import RolledBack, Work
 
 WAIT_S = 10.0
@@ -55,13 +54,19 @@ def in_phases(call: Call, act: Callable[[Call], Outcome]) -> Answer:
     try:
         answer = shown(call, act(call))
     except Exception:
-        # Nobody knows how far it came; a repeat goes on from its rows, and must not find its own key in use.
+        # A repeat must not find its own key in use.
         with call.app.work(call.environment.id) as work:
-            idempotency.store(work, call.key, 503, "")
+            idempotency.let_go(work, call.key)
         raise
     with call.app.work(call.environment.id) as work:
         idempotency.store(work, call.key, answer.status, kept_body(call, answer))
     return answer
+
+
+def keep(call: Call, work: Work, answer: Answer) -> None:
+    """In the work of an effect that can't be had again: whoever asks again gets this, even if we die before we send it."""
+    if call.key is not None:
+        idempotency.store(work, call.key, answer.status, kept_body(call, answer))
 
 
 def kept_body(call: Call, answer: Answer) -> str:
@@ -116,32 +121,18 @@ def _stored_refusal(call: Call, refusal: Refusal) -> Answer:
 def _claimed(call: Call, key: IdempotencyKey) -> Kept | Refusal | None:
     """None: ours to run. Waits for a twin that runs elsewhere, at most ten seconds."""
     deadline = time.monotonic() + WAIT_S
+    recovery_after_ms = int(call.app.settings.recovery_after_s * 1000)
     while True:
         with call.app.work(call.environment.id) as work:
             kept = idempotency.claim(work, key)
-            if kept is None or (isinstance(kept, Kept) and kept.status is None and _taken_over(work, key, call)):
+            if kept is None:
+                return None
+            is_open = isinstance(kept, Kept) and kept.status is None
+            if is_open and idempotency.take_over(work, key, abandoned_before=wall_ms() - recovery_after_ms):
                 return None
         if isinstance(kept, Refusal) or kept.status is not None or time.monotonic() >= deadline:
             return kept
         time.sleep(_LOOK_EVERY_S)
-
-
-def _taken_over(work: Work, key: IdempotencyKey, call: Call) -> bool:
-    """True when the first request must have died; its key then counts from now, so that only one repeat takes it over."""
-    wall = wall_ms()
-    abandoned = wall - int(call.app.settings.recovery_after_s * 1000)
-    raised = (
-        idempotency_keys.update()
-        .where(
-            idempotency_keys.c.environment_id == work.environment_id,
-            idempotency_keys.c.caller == key.caller,
-            idempotency_keys.c.key_hash == key.key_hash,
-            idempotency_keys.c.status.is_(None),
-            idempotency_keys.c.created_at < abandoned,
-        )
-        .values(created_at=wall)
-    )
-    return bool(work.execute(raised).rowcount == 1)
 
 
 def _wait_for_twin(work: Work) -> None:

@@ -72,22 +72,22 @@ def grant_product(call: Call, work: Work) -> Answer | Refusal:
 
 def cancel(call: Call) -> Answer | Refusal:
     """Ends a subscription at its period's end, or now. The owned product as it is now; again, the same."""
-    return owned_product_answered(
-        call, changes.cancel(call.app, call.environment, call.owner, call.parts["product_id"], at=call.body.at)
-    )
+    name = call.parts["product_id"]
+    ended = changes.cancel(call.app, call.environment, call.owner, name, at=call.body.at, key=call.key)
+    return owned_product_answered(call, ended)
 
 
 def resume(call: Call) -> Answer | Refusal:
     """Takes back whatever is scheduled, a cancel or a switch."""
-    return owned_product_answered(
-        call, changes.resume(call.app, call.environment, call.owner, call.parts["product_id"])
-    )
+    name = call.parts["product_id"]
+    return owned_product_answered(call, changes.resume(call.app, call.environment, call.owner, name, key=call.key))
 
 
 def revoke(call: Call) -> Answer | Refusal:
     """Ends any purchase now, without a refund. What lives at Stripe is canceled there first."""
     name, quantity = call.parts["product_id"], call.body.quantity
-    return owned_product_answered(call, changes.revoke(call.app, call.environment, call.owner, name, quantity=quantity))
+    ended = changes.revoke(call.app, call.environment, call.owner, name, quantity=quantity, key=call.key)
+    return owned_product_answered(call, ended)
 
 
 def owned_product_answered(call: Call, owned: OwnedProduct | Refusal) -> Answer | Refusal:

@@ -117,6 +117,7 @@ def _create_bare(call: Call, customer: Customer) -> Answer | Refusal:
         receipt_email=body.receipt_email,
         description=body.description,
         app_metadata=body.metadata,
+        key=call.key,
     )
     if isinstance(made, Refusal):
         return made

@@ -48,9 +48,8 @@ def switch_subscription(call: Call) -> Answer | Refusal:
     chosen = _chosen(call.body)
     if isinstance(chosen, Refusal):
         return chosen
-    outcome = switching.switch(
-        call.app, call.environment, call.owner, chosen, with_secret_key=call.caller.has_secret_key
-    )
+    is_secret = call.caller.has_secret_key
+    outcome = switching.switch(call.app, call.environment, call.owner, chosen, with_secret_key=is_secret, key=call.key)
     if isinstance(outcome, Refusal) and outcome.code == "payment_action_required":
         # It holds a client secret: kept encrypted under an Idempotency-Key.
         return msgspec.structs.replace(refused(outcome, call.request.request_id), is_secret=True)

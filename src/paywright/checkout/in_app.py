@@ -5,6 +5,7 @@ The intent's events and `sync` both end in `apply`, which fulfils by the same fu
 session nobody paid is canceled when its time is over.
 """
 
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -23,6 +24,7 @@ from paywright.kernel.money import AMOUNT_MAX, CURRENCIES, minimum_charge
 from paywright.kernel.refusals import Refusal
 from paywright.outbox.actions import lock_customers
 from paywright.payments import actions as payments
+from paywright.storage.idempotency import IdempotencyKey
 from paywright.storage.work import Work
 from paywright.stripe import metadata
 from paywright.stripe.gateway import StripeDeclined, StripeRefused, stripe_key
@@ -58,8 +60,9 @@ def create_bare(
     receipt_email: str | None,
     description: str | None,
     app_metadata: dict[str, str],
+    key: IdempotencyKey | None = None,
 ) -> BareIntent | Refusal:
-    """A Payment Intent of that amount. Each call makes a new one. `amount` in minor units."""
+    """A Payment Intent of that amount. Each call makes a new one, unless it is repeated under its key within a day. `amount` in minor units."""
     if currency not in CURRENCIES:
         return Refusal("currency_not_available", {"available": sorted(CURRENCIES)})
     if amount < minimum_charge(currency):
@@ -78,12 +81,12 @@ def create_bare(
         "metadata": {**app_metadata, **metadata.ours(environment.id, customer_key=customer.key)},
     }
     more = {"receipt_email": receipt_email, "description": description}
-    key = stripe_key(environment.id, new_id("intent"), "create")
+    made_for = new_id("intent") if key is None else f"intent_{sha256(key.caller.encode() + key.key_hash).hexdigest()}"
     try:
         made = app.gateway(environment).post(
             "/v1/payment_intents",
             {**params, **{name: value for name, value in more.items() if value is not None}},
-            idempotency_key=key,
+            idempotency_key=stripe_key(environment.id, made_for, "create"),
         )
     except StripeDeclined as declined:
         return Refusal("card_declined", {"decline_code": declined.code})

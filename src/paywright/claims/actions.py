@@ -8,6 +8,7 @@ address they paid with, which opens all purchases of that address. A guest's pur
 import hashlib
 import hmac
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -88,8 +89,14 @@ def send_code(app: App, environment: Environment, email: str) -> None:
             write_letter(work, app.settings.require_secret(), "sign_in_code", new_id("ltr"), address, {"code": code})
 
 
-def sign_in(app: App, environment: Environment, email: str, code: str) -> SignedIn | Refusal:
-    """All guest purchases of the address, each with a fresh claim token; old ones keep working. A wrong, used or old code: `invalid_credentials`."""
+def sign_in(
+    app: App, environment: Environment, email: str, code: str, *, keep: Callable[[Work, SignedIn], None] | None = None
+) -> SignedIn | Refusal:
+    """
+    All guest purchases of the address, each with a fresh claim token; old ones keep working. A wrong, used or old code: `invalid_credentials`.
+
+    `keep` is called in the work that uses the code up, which nobody can do again.
+    """
     address = normal_address(email)
     with app.work(environment.id) as work:
         if not _use_code(app, work, address, code):
@@ -103,7 +110,12 @@ def sign_in(app: App, environment: Environment, email: str, code: str) -> Signed
             _add_token(work, token, guest.id)
             tokens.append(token)
         made = create_customer_token(work, app.settings, found, ttl_s=TOKEN_LIFE_S)
-    return made if isinstance(made, Refusal) else SignedIn(made, tokens)
+        if isinstance(made, Refusal):
+            return made
+        signed_in = SignedIn(made, tokens)
+        if keep is not None:
+            keep(work, signed_in)
+    return signed_in
 
 
 def attach(app: App, environment: Environment, account: Customer, token: str) -> Customer | Refusal:

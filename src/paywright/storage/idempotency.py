@@ -86,9 +86,32 @@ def store(work: Work, key: IdempotencyKey, status: int, body: str) -> None:
         work.execute(idempotency_keys.delete().where(_is(work, key)))
 
 
+def let_go(work: Work, key: IdempotencyKey) -> None:
+    """Nobody knows how far it came: a repeat takes it over at once. It goes on with what the key points at; if that is nothing, it begins anew."""
+    open_one = _is(work, key), idempotency_keys.c.status.is_(None)
+    work.execute(idempotency_keys.delete().where(*open_one, idempotency_keys.c.subject_id.is_(None)))
+    work.execute(idempotency_keys.update().where(*open_one).values(body=""))
+
+
+def take_over(work: Work, key: IdempotencyKey, *, abandoned_before: int) -> bool:
+    """True when the first request was let go, or must have died; its key then counts from now, so that only one repeat takes it over."""
+    columns = idempotency_keys.c
+    left = (columns.created_at < abandoned_before) | columns.body.is_not(None)
+    raised = idempotency_keys.update().where(_is(work, key), columns.status.is_(None), left)
+    return bool(work.execute(raised.values(created_at=wall_ms(), body=None)).rowcount == 1)
+
+
 def point_at(work: Work, key: IdempotencyKey, subject_id: str) -> None:
-    """From now on the key means this row: an expired checkout session was renewed."""
+    """From now on the key means this row: an expired checkout session was renewed, or what was asked for is recorded."""
     work.execute(idempotency_keys.update().where(_is(work, key)).values(subject_id=subject_id))
+
+
+def pointed_at(connection: sa.Connection, environment_id: str, key: IdempotencyKey) -> str | None:
+    """What a request under this key recorded before it died or was let go."""
+    columns = idempotency_keys.c
+    mine = columns.environment_id == environment_id, columns.caller == key.caller, columns.key_hash == key.key_hash
+    subject_id: str | None = connection.execute(sa.select(columns.subject_id).where(*mine)).scalar_one_or_none()
+    return subject_id
 
 
 def forget_old(work: Work, *, limit: int = 1000) -> int:

@@ -3,9 +3,10 @@ Cancel, resume and revoke: what a customer or an operator asks of an owned produ
 
 A subscription without Stripe changes in one work. One at Stripe goes in phases: our request is committed, Stripe is called with that row's id as key,
 and the result is whatever a fetch then says: the same projection the webhook will run.
+
+With an Idempotency-Key a repeat goes on with what the first request began (`begun`).
 """
 
-from collections.abc import Callable
 from typing import Literal
 
 from paywright.catalog import queries as catalog_queries
@@ -20,9 +21,11 @@ from paywright.ownership import actions as ownership
 from paywright.ownership import queries as ownership_queries
 from paywright.ownership.model import OwnedProduct
 from paywright.ownership.present import own_id
+from paywright.storage.idempotency import IdempotencyKey
 from paywright.storage.work import Work
 from paywright.subscriptions import actions as subscriptions
 from paywright.subscriptions import queries
+from paywright.subscriptions.begun import Owned, once, point_at
 from paywright.subscriptions.leaving import ask_to_leave, is_shared
 from paywright.subscriptions.requests import Ask, Change, carry_out, request, reworded, unanswered
 
@@ -41,23 +44,33 @@ CancelAt = Literal["period_end", "now"]
 
 
 def cancel(
-    app: App, environment: Environment, customer: Customer, name: str, *, at: CancelAt
-) -> OwnedProduct | Refusal:
+    app: App,
+    environment: Environment,
+    customer: Customer,
+    name: str,
+    *,
+    at: CancelAt,
+    key: IdempotencyKey | None = None,
+) -> Owned:
     """
     Ends a subscription at the end of its period, or now. `name` is an owned product's id, or a product's: all live purchases of it.
 
     Again answers the same; `now` after `period_end` ends it. Refuses `not_owned`, `not_a_subscription`, `product_is_default`.
     """
-    return _once_more_if_overtaken(lambda: _cancel(app, environment, customer, name, at))
+
+    def go_on(begun: list[OwnedProduct]) -> Owned | None:
+        return begun[0] if all(_ends(owned, at) for owned in begun) else None
+
+    return once(app, environment, customer, key, go_on, lambda: _cancel(app, environment, customer, name, at, key))
 
 
-def _once_more_if_overtaken(act: Callable[[], OwnedProduct | Refusal]) -> OwnedProduct | Refusal:
-    """Stripe refuses what somebody else was faster to end or to schedule. We know how it stands by then, so it is decided anew, once."""
-    outcome = act()
-    return act() if isinstance(outcome, Refusal) and outcome.code in ("stripe_refused", "quote_expired") else outcome
+def _ends(owned: OwnedProduct, at: CancelAt) -> bool:
+    return owned.ended_at is not None or (at == "period_end" and owned.own_ends_at is not None)
 
 
-def _cancel(app: App, environment: Environment, customer: Customer, name: str, at: CancelAt) -> OwnedProduct | Refusal:
+def _cancel(
+    app: App, environment: Environment, customer: Customer, name: str, at: CancelAt, key: IdempotencyKey | None
+) -> Owned:
     changes: list[Change] = []
     leaving: list[OwnedProduct] = []
     with app.work(environment.id) as work:
@@ -73,18 +86,25 @@ def _cancel(app: App, environment: Environment, customer: Customer, name: str, a
                 leaving.append(owned)
             else:
                 changes.extend(_ask_to_cancel(work, owned, at))
+        point_at(work, key, named, is_over=not changes and not leaving)
     for owned in leaving:
         changes.extend(ask_to_leave(app, environment, owned, at))
-    refusal = _carry_out_all(app, environment, changes)
+    refusal = _carry_out_all(app, environment, changes, leaving)
     return refusal or _as_it_is(app, environment, named[0])
 
 
-def resume(app: App, environment: Environment, customer: Customer, name: str) -> OwnedProduct | Refusal:
+def resume(
+    app: App, environment: Environment, customer: Customer, name: str, *, key: IdempotencyKey | None = None
+) -> Owned:
     """Takes back whatever is scheduled, an end or a switch, while the subscription still lives. Refuses `not_owned`, `nothing_to_resume`."""
-    return _once_more_if_overtaken(lambda: _resume(app, environment, customer, name))
+
+    def go_on(begun: list[OwnedProduct]) -> Owned | None:
+        return None if any(_is_scheduled(owned) for owned in begun) else _still_owned(begun[0])
+
+    return once(app, environment, customer, key, go_on, lambda: _resume(app, environment, customer, name, key))
 
 
-def _resume(app: App, environment: Environment, customer: Customer, name: str) -> OwnedProduct | Refusal:
+def _resume(app: App, environment: Environment, customer: Customer, name: str, key: IdempotencyKey | None) -> Owned:
     changes: list[Change] = []
     with app.work(environment.id) as work:
         named = _named(work, environment, customer, name)
@@ -98,12 +118,14 @@ def _resume(app: App, environment: Environment, customer: Customer, name: str) -
                 changes.append(_ask_to_resume(work, owned))
             else:
                 _resume_by_the_calendar(work, owned)
+        point_at(work, key, scheduled, is_over=not changes)
     refusal = _carry_out_all(app, environment, [_undoing(app, environment, change) for change in changes])
-    if refusal is not None:
-        return refusal
-    present = _as_it_is(app, environment, scheduled[0])
-    # A switch to come was taken back too when the subscription ended meanwhile.
-    return present if present.ended_at is None else Refusal("not_owned")
+    return refusal or _still_owned(_as_it_is(app, environment, scheduled[0]))
+
+
+def _still_owned(owned: OwnedProduct) -> Owned:
+    """A switch to come was taken back too when the subscription ended meanwhile."""
+    return owned if owned.ended_at is None else Refusal("not_owned")
 
 
 def _is_scheduled(owned: OwnedProduct) -> bool:
@@ -127,19 +149,41 @@ def _resume_by_the_calendar(work: Work, owned: OwnedProduct) -> None:
 
 
 def revoke(
-    app: App, environment: Environment, customer: Customer, name: str, *, quantity: int | None = None
-) -> OwnedProduct | Refusal:
+    app: App,
+    environment: Environment,
+    customer: Customer,
+    name: str,
+    *,
+    quantity: int | None = None,
+    key: IdempotencyKey | None = None,
+) -> Owned:
     """
     Ends any purchase now, without a refund; at Stripe first where it lives there.
 
     `quantity` takes back so many units of one-time purchases, newest first; more than owned is `quantity_too_large`.
     """
-    return _once_more_if_overtaken(lambda: _revoke(app, environment, customer, name, quantity))
+
+    def go_on(begun: list[OwnedProduct]) -> Owned | None:
+        if any(owned.ended_at is None for owned in begun):
+            return None
+        with app.work(environment.id) as work:
+            _note_revoked(work, begun[0], quantity)
+            point_at(work, key, begun, is_over=True)
+        return begun[0]
+
+    return once(
+        app, environment, customer, key, go_on, lambda: _revoke(app, environment, customer, name, quantity, key)
+    )
 
 
 def _revoke(
-    app: App, environment: Environment, customer: Customer, name: str, quantity: int | None
-) -> OwnedProduct | Refusal:
+    app: App,
+    environment: Environment,
+    customer: Customer,
+    name: str,
+    quantity: int | None,
+    key: IdempotencyKey | None,
+) -> Owned:
     changes: list[Change] = []
     leaving: list[OwnedProduct] = []
     with app.work(environment.id) as work:
@@ -159,12 +203,14 @@ def _revoke(
                     changes.append(request(work, owned.subscription.id, Ask("cancel")))
                 else:
                     ownership.end(work, environment, owned, "revoked")
-        if not changes and not leaving:
+        is_over = not changes and not leaving
+        if is_over:
             _note_revoked(work, named[0], quantity)
+        point_at(work, key, named, is_over=is_over)
     for owned in leaving:
         changes.extend(ask_to_leave(app, environment, owned, "now"))
     refusal = _carry_out_all(app, environment, changes, sync=False)
-    if changes and refusal is None:
+    if not is_over and refusal is None:
         with app.work(environment.id) as work:
             lock_customers(work, [customer])
             for owned in named:
@@ -172,6 +218,7 @@ def _revoke(
                 if present is not None and present.is_stripe_backed:
                     ownership.end(work, environment, present, "revoked")
             _note_revoked(work, named[0], quantity)
+            point_at(work, key, named, is_over=True)
     for change in changes:
         subscriptions.sync(app, environment, change.subscription_id)
     return refusal or _as_it_is(app, environment, named[0])
@@ -258,12 +305,23 @@ def _undoing(app: App, environment: Environment, change: Change) -> Change:
         return reworded(work, change, {"cancel_at": ""})
 
 
-def _carry_out_all(app: App, environment: Environment, changes: list[Change], *, sync: bool = True) -> Refusal | None:
+def _carry_out_all(
+    app: App,
+    environment: Environment,
+    changes: list[Change],
+    left: list[OwnedProduct] | None = None,
+    *,
+    sync: bool = True,
+) -> Refusal | None:
+    """`left` have left their subscriptions, as we asked or before we could: that is seen there."""
     refusal = None
     for change in changes:
         refusal = carry_out(app, environment, change) or refusal
-        if sync:
-            subscriptions.sync(app, environment, change.subscription_id)
+    if sync:
+        touched = [change.subscription_id for change in changes]
+        touched += [owned.subscription.id for owned in left or () if owned.subscription is not None]
+        for subscription_id in dict.fromkeys(touched):
+            subscriptions.sync(app, environment, subscription_id)
     return refusal
 
 

@@ -27,14 +27,16 @@ def is_shared(work: Work, owned: OwnedProduct) -> bool:
 def ask_to_leave(
     app: App, environment: Environment, owned: OwnedProduct, at: Literal["period_end", "now"]
 ) -> list[Change]:
-    """Phase 1, after a look at the items. Nothing is asked when its end is known already."""
+    """Phase 1, after a look at the items. Nothing is asked when its end is known already, or its item is gone: what is left is not asked about."""
     if at == "period_end" and owned.own_ends_at is not None:
         return []
     assert owned.subscription is not None
     found = app.gateway(environment).get(f"/v1/subscriptions/{owned.subscription.id}")
     with app.work(environment.id) as work:
         gone, kept = _parted(work, owned, found)
-        if not gone or not kept:
+        if not gone:
+            return []
+        if not kept:
             return [request(work, owned.subscription.id, Ask("cancel"))] if at == "now" else []
         ask = _leave_now(gone) if at == "now" else _leave_later(found["id"], kept)
         schedule_id = id_of(found.get("schedule"))

@@ -159,13 +159,34 @@ def of_quote(connection: sa.Connection, environment_id: str, quote_id: str) -> l
     return _select(connection, environment_id, (columns.quote_id == quote_id) & columns.status.in_(OPEN))
 
 
+def came_of(app: App, environment: Environment, quote_id: str) -> tuple[str, Refusal | None] | None:
+    """
+    The subscription of a confirmed quote, after what was open of it is carried out, and the first refusal met on the way. None: nothing was asked.
+
+    A buyer who has to authenticate is looked at again, because what they need for it is not kept.
+    """
+    columns = subscription_changes.c
+    mine = columns.environment_id == environment.id, columns.quote_id == quote_id
+    kept = (columns.id, columns.subscription_id, columns.status, columns.refusal)
+    with app.database.read() as connection:
+        asked = connection.execute(sa.select(*kept).where(*mine).order_by(columns.id).limit(100)).all()
+        waiting = _select(connection, environment.id, (columns.quote_id == quote_id) & (columns.status == "waiting"))
+        still_open = of_quote(connection, environment.id, quote_id)
+    if not asked:
+        return None
+    met = [msgspec.json.decode(row.refusal, type=Refusal) for row in asked if row.refusal and row.status == "refused"]
+    found = [_look(app, environment, change).refusal for change in waiting]
+    found += [carry_out(app, environment, change) for change in still_open]
+    return asked[0].subscription_id, next((refusal for refusal in (*met, *found) if refusal is not None), None)
+
+
 def go_on_after_waiting(work: Work, subscription_id: str, *, is_made: bool) -> None:
     """The buyer has authenticated and the switch is made, or never will be: what was to follow becomes due, and the worker asks for it."""
     columns = subscription_changes.c
     mine = (columns.subscription_id == subscription_id) & (columns.status == "waiting")
     for change in _select(work.connection, work.environment_id, mine):
-        status = "done" if is_made else "refused"
-        work.execute(subscription_changes.update().where(_is(work, change.id)).values(status=status))
+        status, refusal = ("done", None) if is_made else ("refused", _kept(Refusal("quote_expired")))
+        work.execute(subscription_changes.update().where(_is(work, change.id)).values(status=status, refusal=refusal))
         _request_first(work, change, change.ask.then if is_made else change.ask.otherwise, status="due")
 
 
@@ -246,13 +267,21 @@ def _record(work: Work, change: Change, answered: Answered) -> Change | None:
     """Phase 3, and phase 1 of what follows."""
     status = "waiting" if answered.waits else "refused" if answered.refusal is not None else "done"
     where = _is(work, change.id), subscription_changes.c.status.in_(OPEN)
-    mine = work.execute(subscription_changes.update().where(*where).values(status=status, last_error=answered.error))
+    values = {"status": status, "last_error": answered.error, "refusal": _kept(answered.refusal)}
+    mine = work.execute(subscription_changes.update().where(*where).values(**values))
     if mine.rowcount != 1 or answered.waits:
         return None  # Somebody else recorded the same answer, and goes on with it.
     follow = change.ask.then if answered.refusal is None else (*answered.next, *change.ask.otherwise)
     if change.ask.kind == "schedule" and answered.refusal is None:
         follow = (_completed(follow[0], answered.found), *follow[1:])
     return _request_first(work, change, follow)
+
+
+def _kept(refusal: Refusal | None) -> str | None:
+    """Not what a buyer authenticates with."""
+    if refusal is None or refusal.code == "payment_action_required":
+        return None
+    return msgspec.json.encode(refusal).decode()
 
 
 def _completed(ask: Ask, schedule: dict[str, Any]) -> Ask:

@@ -17,6 +17,8 @@ from paywright.outbox.actions import lock_customers
 from paywright.ownership import actions as ownership
 from paywright.ownership import queries as ownership_queries
 from paywright.ownership.model import OwnedProduct
+from paywright.storage import idempotency
+from paywright.storage.idempotency import IdempotencyKey
 from paywright.storage.work import Work
 from paywright.subscriptions import actions as subscriptions
 from paywright.subscriptions import quoted, quotes, requests
@@ -37,15 +39,25 @@ EXPAND = ["latest_invoice.payments"]
 
 
 def switch(
-    app: App, environment: Environment, customer: Customer, chosen: str | AskedSwitch, *, with_secret_key: bool
+    app: App,
+    environment: Environment,
+    customer: Customer,
+    chosen: str | AskedSwitch,
+    *,
+    with_secret_key: bool,
+    key: IdempotencyKey | None = None,
 ) -> OwnedProduct | Refusal:
     """
     Confirms a quote by its id, or quotes and confirms at once. Answers the owned product as it is then: the new one, or the old with its change to
     come.
 
     Refuses as `quote` does, and `quote_not_found`, `quote_expired`, `payment_method_required`, `card_declined`, `payment_action_required`; then
-    nothing has changed. Raises `StripeUnknown` and `StripeBusy` when Stripe's answer is not known: a repeat goes on with the same change.
+    nothing has changed. Raises `StripeUnknown` and `StripeBusy` when Stripe's answer is not known: a repeat goes on with the same change. With a key,
+    a repeat is answered what came of the quote that was confirmed under it.
     """
+    confirmed = None if key is None else _confirmed_under(app, environment, key)
+    if confirmed is not None:
+        return _came_of(app, environment, customer, confirmed)
     if isinstance(chosen, AskedSwitch):
         begun = _begun(app, environment, customer, chosen)
         if begun is not None:
@@ -62,10 +74,27 @@ def switch(
         if changes:
             return _carry_out(app, environment, found, changes[0])
         quote = found
-    confirmed = _confirm(app, environment, quote)
-    if not isinstance(confirmed, Change):
-        return confirmed
-    return _carry_out(app, environment, quote, confirmed)
+    begun_now = _confirm(app, environment, quote, key)
+    return _carry_out(app, environment, quote, begun_now) if isinstance(begun_now, Change) else begun_now
+
+
+def _confirmed_under(app: App, environment: Environment, key: IdempotencyKey) -> str | None:
+    with app.database.read() as connection:
+        return idempotency.pointed_at(connection, environment.id, key)
+
+
+def _came_of(app: App, environment: Environment, customer: Customer, quote_id: str) -> OwnedProduct | Refusal:
+    with app.database.read() as connection:
+        quote = quoted.find(connection, environment.id, customer, quote_id)
+    assert quote is not None, "a key points at its quote in the work that uses it up"
+    asked = requests.came_of(app, environment, quote_id)
+    if asked is None:
+        return _switched(app, environment, quote)
+    subscription_id, refusal = asked
+    if refusal is not None:
+        return _as_of_now(app, environment, quote, subscription_id, refusal)
+    subscriptions.sync(app, environment, subscription_id)
+    return _switched(app, environment, quote)
 
 
 def _begun(app: App, environment: Environment, customer: Customer, asked: AskedSwitch) -> tuple[Quote, Change] | None:
@@ -87,14 +116,16 @@ def _begun(app: App, environment: Environment, customer: Customer, asked: AskedS
     return (quote, changes[0]) if same else None
 
 
-def _confirm(app: App, environment: Environment, quote: Quote) -> OwnedProduct | Refusal | Change:
+def _confirm(
+    app: App, environment: Environment, quote: Quote, key: IdempotencyKey | None
+) -> OwnedProduct | Refusal | Change:
     """Phase 1: the quote still holds, it is used up, and what is to be done is done or recorded."""
     with app.work(environment.id) as work:
         decided = _still(work, environment, quote)
         if isinstance(decided, Refusal):
             return decided
         if not decided.owned.is_stripe_backed:
-            return _switch_by_the_calendar(work, environment, quote, decided)
+            return _switch_by_the_calendar(work, environment, quote, decided, key)
         assert decided.owned.subscription is not None
         subscription_id = decided.owned.subscription.id
         asked_before = requests.newest(work.connection, environment.id, subscription_id)
@@ -112,9 +143,17 @@ def _confirm(app: App, environment: Environment, quote: Quote) -> OwnedProduct |
         # A change that was asked for meanwhile, even one that is done already, may have come after our look at Stripe.
         if requests.newest(work.connection, environment.id, subscription_id) != asked_before:
             return Refusal("quote_expired")
-        if not quoted.use_up(work, quote):
+        if not _use_up(work, quote, key):
             return Refusal("quote_expired")
         return requests.request(work, subscription_id, asks)
+
+
+def _use_up(work: Work, quote: Quote, key: IdempotencyKey | None) -> bool:
+    """From here on the key means this quote."""
+    is_ours = quoted.use_up(work, quote)
+    if is_ours and key is not None:
+        idempotency.point_at(work, key, quote.id)
+    return is_ours
 
 
 def _still(work: Work, environment: Environment, quote: Quote) -> Switch | Refusal:
@@ -134,9 +173,9 @@ def _still(work: Work, environment: Environment, quote: Quote) -> Switch | Refus
 
 
 def _switch_by_the_calendar(
-    work: Work, environment: Environment, quote: Quote, decided: Switch
+    work: Work, environment: Environment, quote: Quote, decided: Switch, key: IdempotencyKey | None
 ) -> OwnedProduct | Refusal:
-    if not quoted.use_up(work, quote):
+    if not _use_up(work, quote, key):
         return Refusal("quote_expired")
     owned, line = decided.owned, decided.line
     if owned.own_ends_at is not None:
@@ -244,9 +283,23 @@ def _carry_out(app: App, environment: Environment, quote: Quote, change: Change)
     if refusal is not None:
         return _as_of_now(app, environment, quote, change.subscription_id, refusal)
     subscriptions.sync(app, environment, change.subscription_id)
+    return _switched(app, environment, quote)
+
+
+def _switched(app: App, environment: Environment, quote: Quote) -> OwnedProduct | Refusal:
+    """What was switched to, or what was switched from, with its change to come."""
     with app.work(environment.id) as work:
         lock_customers(work, [quote.customer])
-        held = ownership_queries.of_subscription(work.connection, environment.id, change.subscription_id)
+        before = ownership_queries.owned_product(
+            work.connection, environment.id, quote.customer, quote.owned_product_id
+        )
+        if before is None:
+            return Refusal("quote_expired")
+        if before.is_stripe_backed:
+            assert before.subscription is not None
+            held = ownership_queries.of_subscription(work.connection, environment.id, before.subscription.id)
+        else:
+            held = ownership_queries.live(work.connection, environment.id, quote.customer, work.now)
         live = [each for each in held if each.ended_at is None]
         wanted = quote.asked.to_product_id
         found = next((each for each in live if each.product_id == wanted), None)

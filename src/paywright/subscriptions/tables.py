@@ -52,6 +52,7 @@ subscription_changes = Table(
     Column("quote_id", Ident),
     Column("status", Ident, nullable=False, comment="requested, due, waiting (for the buyer), done or refused"),
     Column("last_error", Ident),
+    Column("refusal", JsonText, comment="code and facts of a no, for whoever asks again"),
     Column("created_at", Instant, nullable=False, comment="wall clock"),
     Index("ix_subscription_changes_status", "status", "created_at"),
 )

@@ -1899,6 +1899,7 @@ def upgrade() -> None:
             comment="requested, due, waiting (for the buyer), done or refused",
         ),
         sa.Column("last_error", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=True),
+        sa.Column("refusal", sa.Text(), nullable=True, comment="code and facts of a no, for whoever asks again"),
         sa.Column("created_at", sa.BigInteger(), nullable=False, comment="wall clock"),
         sa.PrimaryKeyConstraint("environment_id", "id", name=op.f("pk_subscription_changes")),
     )
