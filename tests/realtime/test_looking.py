@@ -89,7 +89,9 @@ def test_what_nobody_wrote_down_is_left_to_the_rules(house: House) -> None:
 def test_nothing_is_answered_of_those_who_stand_where_they_stood(house: House) -> None:
     shop(house)
     with closing(source_of(house.app.database)) as source:
-        asked = [Asked(("test", f"user:{name}"), version, 0) for name, version in (("rich", 3), ("fading", 1), ("new", 0))]
+        asked = [
+            Asked(("test", f"user:{name}"), version, 0) for name, version in (("rich", 3), ("fading", 1), ("new", 0))
+        ]
         assert [each.place for each in queries.look(source, asked)] == [1]
         assert queries.moved(source, asked) == [asked[1]]
 

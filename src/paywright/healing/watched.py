@@ -89,7 +89,8 @@ def _places(
         yield "owned_product", owned_products.c.subscription_id.in_(ids)
     elif noun == "invoice":
         yield "invoice", invoices.c.id.in_(ids)
-        yield "payment", payments.c.invoice_id.in_(ids)  # Two questions: SQLite would answer both at once by reading all.
+        # Two questions: SQLite would answer both at once by reading all.
+        yield "payment", payments.c.invoice_id.in_(ids)
         yield "payment", payments.c.fact.in_(_facts(noun, ids))
     elif noun in ("payment_intent", "charge"):
         yield from _of_payments(connection, environment_id, payments.c.fact.in_(_facts(noun, ids)))
