@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -273,8 +273,11 @@ class Worker:
         self._poll_s = poll_s
         self._stopping = threading.Event()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="paywright-job")
-        self._running: dict[Place, Future[int]] = {}
+        self._under_way: set[Place] = set()
         self._missed: set[Place] = set()
+        """Places that were told of news since they began to look."""
+        self._places = threading.Lock()
+        """A place ends and is told of news one after the other, or the news would be lost between the two."""
         self._rested_until: dict[Place, float] = {}
         self._looked_at = float("-inf")
         self._loop = threading.Thread(target=self._run, name="paywright-worker", daemon=True)
@@ -323,35 +326,43 @@ class Worker:
             found = due(connection, self._app.wall(), names, only=None if looks_at_all else changed)
             environments = queries.every_environment(connection) if found else []
         for environment in environments:
+            told = {environment.id, EVERYWHERE}
             for job in self._jobs:
                 is_due = job.name not in CONDITIONS or job.name in found.get(environment.id, ())
                 for place in range(job.at_once if is_due else 0):
                     self._start_if_rested(
-                        (environment.id, job.name, place), job, environment, environment.id in changed
+                        (environment.id, job.name, place), job, environment, not changed.isdisjoint(told)
                     )
 
     def _start_if_rested(self, key: Place, job: Job, environment: Environment, is_news: bool) -> None:
         is_news = is_news and job.wakes
-        under_way = self._running.get(key)
-        if under_way is not None and not under_way.done():
-            if is_news:
-                self._missed.add(key)  # It may have looked just before this commit.
-            return
-        if is_news or time.monotonic() >= self._rested_until.get(key, 0.0):
-            self._rested_until[key] = time.monotonic() + job.every_s
-            self._running[key] = self._threads.submit(self._do, key, job, environment)
+        with self._places:
+            if key in self._under_way:
+                if is_news:
+                    self._missed.add(key)  # It may have looked just before this commit.
+                return
+            if not is_news and time.monotonic() < self._rested_until.get(key, 0.0):
+                return
+            self._under_way.add(key)
+        self._rested_until[key] = time.monotonic() + job.every_s
+        self._threads.submit(self._do, key, job, environment)
 
-    def _do(self, key: Place, job: Job, environment: Environment) -> int:
+    def _do(self, key: Place, job: Job, environment: Environment) -> None:
         try:
-            done = 0
             with background():
-                while not self._stopping.is_set() and (
-                    (more := job.run(self._app, environment)) or key in self._missed
-                ):
+                while not self._stopping.is_set():
                     self._missed.discard(key)
-                    done += more
+                    if not job.run(self._app, environment) and self._is_over(key):
+                        return
         except OUTAGES as error:
             log.warning("environment %s, %s: %s: %s", environment.id, job.name, type(error).__name__, error)
         except Exception:
             log.exception("environment %s, %s: unhandled", environment.id, job.name)
-        return done
+        self._under_way.discard(key)
+
+    def _is_over(self, key: Place) -> bool:
+        with self._places:
+            is_over = key not in self._missed
+            if is_over:
+                self._under_way.discard(key)
+            return is_over

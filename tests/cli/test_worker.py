@@ -1,12 +1,15 @@
 """The worker: what was asked for is done once, however many there are, and comes back when it failed."""
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import FrameType
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from paywright import worker
 from paywright.app import open_app
 from paywright.engine.app import App
 from paywright.kernel.settings import Settings
@@ -146,3 +149,28 @@ def test_an_idle_worker_writes_nothing(app: App) -> None:
             assert environment is not None
             assert job.run(app, environment) == 0, job.name
     assert commits == []
+
+
+def test_a_commit_between_the_last_look_of_a_job_and_its_end_is_looked_at(sqlite_url: str) -> None:
+    """The very last moment: all is looked at, and the loop takes its turn before the thread is free. The next look by itself is an hour away."""
+    app = open_app(Settings(database_url=sqlite_url, secret=SECRET), provider="instant")
+    app.take_news()
+    looks, happened = list[str](), list[str]()
+
+    def watch(frame: FrameType, event: str, _: Any) -> None:
+        if event != "return" or frame.f_code.co_filename != worker.__file__:
+            return
+        name = frame.f_code.co_name
+        happened.append(name)
+        if name == "_do" and happened.count("_do") == 1:
+            app.tell("test")
+            until(lambda: happened.count("_turn") == 2, "the loop to take its turn")
+
+    threading.setprofile(watch)
+    try:
+        with Worker(app, jobs=(Job("looking", counting(looks, lambda: 0), 3600, wakes=True),), poll_s=3600):
+            app.tell("test")
+            until(lambda: len(looks) == 2, "the second look")
+    finally:
+        threading.setprofile(None)
+    app.close()
