@@ -11,7 +11,7 @@ from paywright.stripe.tables import stripe_objects
 from paywright.webhooks import claims, nouns, rounds
 from paywright.webhooks.claims import Claim
 from paywright.webhooks.model import Root
-from paywright.webhooks.rounds import Brought, belonging_together
+from paywright.webhooks.rounds import FETCHES_AT_ONCE, Brought, belonging_together
 from tests.webhooks.mill import OURS, Mill
 
 
@@ -110,6 +110,15 @@ def test_a_stripe_in_trouble_for_one_rests_the_lane_and_what_was_brought_is_appl
     mill.wall.advance(1)
     assert mill.work() == 1
     assert sorted(payment.stripe_payment_intent_id or "" for payment in mill.payments()) == sorted(intents)
+
+
+def test_a_stripe_in_trouble_is_asked_by_those_who_had_begun_and_nobody_else(mill: Mill) -> None:
+    intents = [mill.pay() for _ in range(FETCHES_AT_ONCE + 3)]
+    mill.deliver(mill.happened("payment_intent.succeeded"))
+    mill.account.fail_next(500, method="GET", path="/v1/payment_intents/*", times=len(intents))
+    assert mill.work() == 0
+    assert sum(mill.fetches(f"/v1/payment_intents/{intent}") for intent in intents) == FETCHES_AT_ONCE
+    assert {(row.status, row.attempts) for row in mill.inbox().values()} == {("pending", 0)}
 
 
 def test_a_claim_takes_what_is_due_of_one_stripe_customer_before_what_is_of_the_next(mill: Mill) -> None:

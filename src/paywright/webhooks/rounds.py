@@ -63,10 +63,20 @@ class Fetchers:
     def each(
         self, fetch: Callable[[Claim], Fetched | Exception], claimed: Sequence[Claim]
     ) -> list[Fetched | Exception]:
-        """In the order of `claimed`. A single one is fetched by the caller himself."""
+        """In the order of `claimed`. A single one is fetched by the caller himself. Once the lane has to rest, nothing more is begun."""
         if len(claimed) == 1:
             return [fetch(claimed[0])]
-        return list(self._threads.map(fetch, claimed))
+        paused: list[LanePaused] = []
+
+        def fetch_unless_paused(place: int) -> Fetched | Exception:
+            if paused and place >= FETCHES_AT_ONCE:
+                return paused[0]
+            found = fetch(claimed[place])
+            if isinstance(found, LanePaused):
+                paused.append(found)
+            return found
+
+        return list(self._threads.map(fetch_unless_paused, range(len(claimed))))
 
 
 def deal_with(app: App, environment: Environment, claimed: Sequence[Claim], *, is_alone: bool = False) -> int:
