@@ -1,5 +1,7 @@
 """What is claimed together is fetched once and applied together; one object's trouble stays its own. Against the sandbox, on both databases."""
 
+import msgspec
+import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
 
@@ -8,7 +10,7 @@ from paywright.stripe.fetches import may_apply, next_fetch, once
 from paywright.stripe.model import GONE, PROCESSED, STALE, Fetched, Outcome
 from paywright.stripe.rounds import Round, once_in_round
 from paywright.stripe.tables import stripe_objects
-from paywright.webhooks import claims, nouns, rounds
+from paywright.webhooks import actions, claims, nouns, rounds
 from paywright.webhooks.claims import Claim
 from paywright.webhooks.model import Root
 from paywright.webhooks.rounds import FETCHES_AT_ONCE, Brought, belonging_together
@@ -134,6 +136,14 @@ def test_a_claim_takes_what_is_due_of_one_stripe_customer_before_what_is_of_the_
     assert [claim.root.id for claim in first] == ["cus_0", "cus_2", "cus_4"]
     assert [claim.root.id for claim in second] == ["cus_1", "cus_3", "cus_5"]
     assert {claim.number for claim in first} == {1}
+
+
+@pytest.mark.parametrize(("per_s", "roots"), [(None, 32), (0.2, 8), (5.0, 8), (20.0, 20), (500.0, 32)])
+def test_where_calls_are_paced_a_round_is_small_but_never_smaller_than_a_purchase(
+    mill: Mill, per_s: float | None, roots: int
+) -> None:
+    mill.app.settings = msgspec.structs.replace(mill.app.settings, background_calls_per_s=per_s)
+    assert actions.roots_at_once(mill.app, mill.environment) == roots
 
 
 def brought(root: str, customer: str | None, *related: str) -> Brought:

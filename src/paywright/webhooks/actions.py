@@ -26,6 +26,8 @@ ROOTS_MAX = 1_000
 """In one call of `process_due`: then other environments have their turn."""
 ROOTS_AT_ONCE = 32
 """Claimed together, so that what a purchase is told by is fetched once."""
+OF_A_PURCHASE = 8
+"""Session, subscription, invoice, payment and customer; and their parts, which thin events name."""
 REPLAY_MAX = 1_000
 DAY_MS = 86_400_000
 
@@ -49,7 +51,7 @@ def process_due(app: App, environment_id: str, *, roots_max: int = ROOTS_MAX) ->
         with app.work(environment_id) as work:
             claims.give_up_old(work, claimed_before=_claimed_before(app, now), now=now)
             _wake_resolved(work)
-    at_once = 1 if rested_until is not None else _roots_at_once(app, environment)
+    at_once = 1 if rested_until is not None else roots_at_once(app, environment)
     dealt_with = 0
     while dealt_with < roots_max:
         with app.quiet_work(environment_id) as work:
@@ -59,16 +61,20 @@ def process_due(app: App, environment_id: str, *, roots_max: int = ROOTS_MAX) ->
         if done < len(claimed) or not claimed:
             return dealt_with
         if rested_until is not None:
-            rested_until, at_once = None, _roots_at_once(app, environment)
+            rested_until, at_once = None, roots_at_once(app, environment)
             with app.work(environment_id) as work:
                 lanes.resume(work)
     return dealt_with
 
 
-def _roots_at_once(app: App, environment: Environment) -> int:
-    """As many as the pace lets be fetched in about a second, two calls each: what is claimed is not to wait long."""
+def roots_at_once(app: App, environment: Environment) -> int:
+    """
+    As many as the pace of background calls lets be fetched in a second or two: what is claimed is not to wait long.
+
+    But at least what a purchase is told by, because a call that is shared is worth more than haste.
+    """
     per_s = app.background_calls_per_s(environment)
-    return ROOTS_AT_ONCE if per_s is None else min(ROOTS_AT_ONCE, max(1, round(per_s / 2)))
+    return ROOTS_AT_ONCE if per_s is None else max(OF_A_PURCHASE, min(ROOTS_AT_ONCE, int(per_s)))
 
 
 def _claimed_before(app: App, now: int) -> int:
