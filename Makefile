@@ -24,8 +24,9 @@ dev: setup
 	$(BIN)/paywright dev
 
 # ARGS is handed to pytest: make test ARGS="tests/ledger -x".
+# Bytecode is kept, whatever the environment says: the tests start hundreds of processes, and each would compile everything anew.
 test: $(STAMPS)/runtime $(STAMPS)/test $(STAMPS)/node
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(STAMPS)/runtime $(STAMPS)/test $(STAMPS)/dev
 	$(BIN)/ruff check .
