@@ -6,20 +6,29 @@ took 15 ms of each (and nothing here speaks TLS), and the statements every engin
 """
 
 import ssl
-from functools import cache
 from typing import Any
 
+import certifi
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import Engine
 from sqlalchemy.util import LRUCache
 
+CERTIFICATES = certifi.where()
 COMPILED_MAX = 10_000
 
 
 def certificates() -> None:
-    """The contexts are shared: nobody may change one."""
-    ssl.create_default_context = cache(ssl.create_default_context)  # type: ignore[assignment]
+    """The contexts of httpx, which names the file it reads, are shared: nobody may change one. All others, as of the SMTP client, are made anew."""
+    make = ssl.create_default_context
+    made: dict[str, ssl.SSLContext] = {}
+
+    def make_or_share(purpose: ssl.Purpose = ssl.Purpose.SERVER_AUTH, **named: Any) -> ssl.SSLContext:
+        if named != {"cafile": CERTIFICATES}:
+            return make(purpose, **named)
+        return made.setdefault(purpose.name, made.get(purpose.name) or make(purpose, **named))
+
+    ssl.create_default_context = make_or_share
 
 
 def compiled_statements() -> None:
