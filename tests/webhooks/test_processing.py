@@ -79,6 +79,23 @@ def test_a_claim_of_a_dead_worker_is_given_up_when_it_is_old(mill: Mill) -> None
     assert (mill.only().status, mill.only().attempts) == ("processed", 2)
 
 
+def test_rows_that_were_given_up_are_theirs_for_longer_who_claim_them_next(mill: Mill) -> None:
+    """Or a machine that needs a little more than a claim's life would begin anew for ever."""
+    mill.pay()
+    mill.deliver(mill.happened("payment_intent.succeeded"))
+    life_ms = 1_000
+    for times in (1, 2, 4, 8, 16, 16):
+        with mill.app.work("test") as work:
+            assert len(claims.claim_due(work, mill.wall(), roots_max=1)) == 1
+        mill.wall.advance(times - 0.5)
+        for freed in (0, 1):
+            with mill.app.work("test") as work:
+                assert claims.give_up_old(work, life_ms=life_ms, now=mill.wall()) == freed, times
+            mill.wall.advance(0.5)
+    assert mill.work() == 1
+    assert mill.only().status == "processed"
+
+
 def test_who_comes_back_too_late_changes_nothing(mill: Mill) -> None:
     mill.pay()
     mill.deliver(mill.happened("payment_intent.succeeded"))
@@ -87,7 +104,7 @@ def test_who_comes_back_too_late_changes_nothing(mill: Mill) -> None:
     fetched = nouns.fetch(mill.app, mill.environment, late.root, late.types)
     mill.wall.advance(mill.app.settings.claim_timeout_s + 1)
     with mill.app.work("test") as work:
-        claims.give_up_old(work, claimed_before=mill.wall() - 300_000, now=mill.wall())
+        claims.give_up_old(work, life_ms=300_000, now=mill.wall())
         [newer] = claims.claim_due(work, mill.wall(), roots_max=1)
     rounds.apply(mill.app, mill.environment, [rounds.Brought(late, fetched)])
     assert (mill.payments(), mill.only().status) == ([], "pending")

@@ -49,7 +49,7 @@ def process_due(app: App, environment_id: str, *, roots_max: int = ROOTS_MAX) ->
         return 0
     if due != {"due"}:
         with app.work(environment_id) as work:
-            claims.give_up_old(work, claimed_before=_claimed_before(app, now), now=now)
+            claims.give_up_old(work, life_ms=_life_ms(app), now=now)
             _wake_resolved(work)
     at_once = 1 if rested_until is not None else roots_at_once(app, environment)
     dealt_with = 0
@@ -77,8 +77,9 @@ def roots_at_once(app: App, environment: Environment) -> int:
     return ROOTS_AT_ONCE if per_s is None else max(OF_A_PURCHASE, min(ROOTS_AT_ONCE, int(per_s)))
 
 
-def _claimed_before(app: App, now: int) -> int:
-    return now - round(app.settings.claim_timeout_s * 1000)
+def _life_ms(app: App) -> int:
+    """Of a claim."""
+    return round(app.settings.claim_timeout_s * 1000)
 
 
 def _what_is_due(connection: Connection, environment_id: str, app: App, now: int) -> set[str]:
@@ -86,9 +87,7 @@ def _what_is_due(connection: Connection, environment_id: str, app: App, now: int
     here = stripe_events.c.environment_id == environment_id
     conditions = {
         "due": here & (stripe_events.c.next_attempt_at <= now),
-        "given up": here
-        & (stripe_events.c.status == "processing")
-        & (stripe_events.c.claimed_at <= _claimed_before(app, now)),
+        "given up": here & claims.is_old(now, _life_ms(app)),
         "resolved": here & WAITING & (stripe_events.c.reason == "unresolved") & _of_known_customers(environment_id),
     }
     asked = sa.select(*(sa.exists().where(condition).label(name) for name, condition in conditions.items()))
