@@ -18,6 +18,9 @@ from sqlalchemy import event
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import Engine
 
+KEPT_MAX = 4
+"""To each database: a server takes a hundred, and a test may use twenty at once."""
+
 _idle: dict[Hashable, list[pq.abc.PGconn]] = defaultdict(list)
 _OVER = pq.PGconn.connect_start(b"")
 _OVER.finish()
@@ -30,7 +33,8 @@ class Kept(psycopg.Connection[Any]):
 
     def close(self) -> None:
         living = self.pgconn
-        if is_idle(living) and living.exec_(b"DISCARD ALL").status == pq.ExecStatus.COMMAND_OK:
+        has_room = len(_idle[self.key]) < KEPT_MAX
+        if has_room and is_idle(living) and living.exec_(b"DISCARD ALL").status == pq.ExecStatus.COMMAND_OK:
             self.pgconn = _OVER
             self._closed = True
             _idle[self.key].append(living)
