@@ -15,8 +15,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 
 import msgspec
@@ -166,14 +167,17 @@ def recorded(stage: Stage, deed: Deed) -> Recorded:
     return Recorded(deed, points, state, stretches)
 
 
-def after_every_world(stage: SqliteStage, life: Recorded, again: Deed | None = None) -> list[str]:
-    """What is different in the end when a life goes on, by doing the deed `again`, from what a death leaves at any of the points."""
+def after_every_world(stage: SqliteStage, life: Recorded, again: Sequence[Deed] = ()) -> list[str]:
+    """
+    What is different in the end when a life goes on from what a death leaves, at any of the points, by doing the same again.
+
+    `again`: other ways to do it again, in turn, one in each world.
+    """
     assert sum(len(each.names) for each in life.stretches) == len(life.points)
     told = list[str]()
-    for stretch in life.stretches:
+    for stretch, deed in zip(life.stretches, cycle(again or (life.deed,)), strict=False):
         stage.put_back(stretch.world)
-        found = differences(life.state, stage.live(again or life.deed))
-        told += [f"{life.deed}, dead at {stretch}: {line}" for line in found]
+        told += [f"{deed}, dead at {stretch}: {line}" for line in differences(life.state, stage.live(deed))]
     return told
 
 
