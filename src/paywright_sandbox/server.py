@@ -12,7 +12,7 @@ from .app import SandboxApp
 from .engine import Check, Engine
 from .store import Store
 
-START_S = 10.0
+START_S = 30.0
 
 
 def listening_socket(host: str, port: int) -> socket.socket:

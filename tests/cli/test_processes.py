@@ -161,7 +161,7 @@ def test_serve_needs_a_secret(tmp_path: Path, sqlite_url: str) -> None:
 def test_several_processes_serve_one_database(tmp_path: Path, postgres_url: str) -> None:
     settings = {"PAYWRIGHT_DATABASE_URL": postgres_url, "PAYWRIGHT_SECRET": LONG_ENOUGH, "PAYWRIGHT_PORT": "0"}
     with started(tmp_path, "serve", "--json", "--workers", "2", **settings) as (process, facts):
-        until(lambda: ready(facts["url"]), "the processes to be ready", timeout_s=30)
+        until(lambda: ready(facts["url"]), "the processes to be ready", timeout_s=60)
         children = psutil.Process(process.pid).children()
         assert sorted(role(each) for each in children) == ["serve", "serve", "worker"]
         victim = next(each for each in children if role(each) == "serve")
@@ -201,8 +201,8 @@ def test_the_sandbox_runs_alone(tmp_path: Path) -> None:
         assert answers(f"{facts['url']}/_sandbox/health")
         began = time.monotonic()
         process.send_signal(signal.SIGINT)
-        process.wait(20)
-        assert time.monotonic() - began < 10
+        process.wait(40)
+        assert time.monotonic() - began < 30  # A connection that is kept open, here for 75 s, is not waited for.
 
 
 @pytest.mark.parametrize("words", [["serve", "--workers", "2"]])

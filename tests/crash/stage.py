@@ -60,7 +60,7 @@ class Zygote:
     def close(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(10)
+        self._process.wait(60)
 
     def _say(self, told: bytes) -> None:
         assert self._process.stdin is not None

@@ -106,7 +106,7 @@ def running() -> Iterator[str]:
             yield str(json.loads(process.stdout.readline())["url"])
         finally:
             process.stdin.close()
-            process.wait(10)
+            process.wait(60)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import TypeVar
 Found = TypeVar("Found")
 
 
-def until(condition: Callable[[], Found], what: str, *, timeout_s: float = 15) -> Found:
+def until(condition: Callable[[], Found], what: str, *, timeout_s: float = 40) -> Found:
     """What `condition` returned as soon as it is truthy. Raises `TimeoutError`, naming `what`, when it stays falsy."""
     deadline = time.monotonic() + timeout_s
     pause_s = 0.001

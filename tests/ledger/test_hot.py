@@ -206,4 +206,4 @@ def test_a_call_whose_customer_is_held_by_somebody_slow_runs_alone(ledger: Ledge
             assert spend(ledger, 1, customer=other) == ItemState(ITEM, 9, 0, 2)
             assert not waiting.done()
             actions.grant(work, U1, ITEM, 5, source=None)
-        assert waiting.result(timeout=10) == ItemState(ITEM, 14, 0, 3)
+        assert waiting.result(timeout=40) == ItemState(ITEM, 14, 0, 3)

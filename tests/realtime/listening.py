@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 
 import httpx
 
-PATIENCE_S = 15.0
+PATIENCE_S = 40.0
 OVER = None
 
 
