@@ -242,3 +242,42 @@ def test_refunded_after_it_was_attached_it_comes_back_to_the_account_too(counter
         (5, 0),
         (10, 0),
     )
+
+
+@pytest.mark.parametrize("spent", [80, 100, 0])
+def test_P7_what_a_guest_had_spent_is_owed_by_the_account(counter: Counter, spent: int) -> None:
+    """As it would be, had the account bought it: 80 of 100 spent, the dispute lost."""
+    buyer = guest(counter)
+    counter.buy("pack", customer=buyer)
+    counter.pay()
+    if spent:
+        with counter.app.work("test") as work:
+            lock_customers(work, [buyer])
+            ledger.decrease(work, buyer, "credits", spent, source=None)
+    attach(counter)
+    counter.dispute("needs_response")
+    assert counter.balance() == (0, 100 - spent)
+    for _ in range(2):
+        counter.dispute("lost")
+        assert (counter.bought(), counter.balance(), counter.balance(customer=buyer)) == ({}, (-spent, 0), (0, 0))
+    for _ in range(2):
+        counter.dispute("won")
+        assert (counter.bought(), counter.balance()) == ({"pack": True}, (100 - spent, 0))
+
+
+def test_what_a_guest_had_spent_is_owed_once_whichever_refund_stands(counter: Counter) -> None:
+    counter.set_policy(on_refund={"end": "none", "take_back": "all"})
+    buyer = guest(counter)
+    counter.buy("pack", customer=buyer)
+    counter.pay()
+    with counter.app.work("test") as work:
+        lock_customers(work, [buyer])
+        ledger.decrease(work, buyer, "credits", 60, source=None)
+    attach(counter)
+    for name in ("re_1", "re_2"):
+        counter.refund(1000, name=name)
+        assert counter.balance() == (-60, 0)
+        counter.refund(1000, "failed", name=name)
+        assert counter.balance() == (40, 0)
+    counter.refund(1000, name="re_3")
+    assert counter.balance() == (-60, 0)

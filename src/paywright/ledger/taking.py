@@ -88,8 +88,7 @@ def _families(grants: list[ItemGrant]) -> list[list[ItemGrant]]:
 
 def _taken_of(family: list[ItemGrant]) -> int:
     """Taken, and not given back since."""
-    again = family[1:] if family[0].kind != "give_back" else []
-    return sum(grant.taken for grant in family) - sum(grant.quantity for grant in again)
+    return sum(grant.taken for grant in family) - sum(grant.quantity for grant in family[1:])
 
 
 def _items_granted(work: Work, customer: Customer, owned_product_id: str) -> list[str]:
@@ -123,7 +122,7 @@ def give_back(
             if has_entry(work, customer, item_id, name):
                 continue
             opened = open_account(work, customer, item_id, whole=True)
-            facts = _give(work, opened, holder, grant_id, quantity, name)
+            facts = _give(work, opened, (customer, taken_from or customer), grant_id, quantity, name)
             if facts:
                 opened.facts += facts
                 save(work, opened, actor=actor, noted=facts)
@@ -135,10 +134,12 @@ def _taken(work: Work, customer: Customer, source: str) -> list[tuple[str, str, 
     """
     (item, grant, quantity) of a take-back's entries, in the order in which they were taken. Spending that was closed stays settled.
 
-    Sources compare by bytes: `;` follows `:`.
+    One that names no grant took what a guest had spent of theirs (`spent_before`). Sources compare by bytes: `;` follows `:`.
     """
     rows = work.execute(
-        sa.select(ledger_entries.c.item_id, ledger_entries.c.grant_id, ledger_entries.c.quantity)
+        sa.select(
+            ledger_entries.c.item_id, ledger_entries.c.grant_id, ledger_entries.c.quantity, ledger_entries.c.source
+        )
         .where(ledger_entries.c.environment_id == work.environment_id, ledger_entries.c.customer == customer.key)
         .where(
             ledger_entries.c.kind == "take_back",
@@ -149,14 +150,16 @@ def _taken(work: Work, customer: Customer, source: str) -> list[tuple[str, str, 
         .order_by(ledger_entries.c.item_id, ledger_entries.c.sequence)
         .limit(GRANTS_MAX)
     )
-    return [(row.item_id, row.grant_id, row.quantity) for row in rows]
+    return [(row.item_id, row.grant_id or row.source.rpartition(":")[2], row.quantity) for row in rows]
 
 
-def _give(work: Work, opened: Opened, holder: Customer, grant_id: str, quantity: int, source: str) -> list[Fact]:
-    """A grant like the one of `holder` that was taken from; nothing when its time is over."""
+def _give(
+    work: Work, opened: Opened, holders: tuple[Customer, Customer], grant_id: str, quantity: int, source: str
+) -> list[Fact]:
+    """A grant like the one that was taken from, whichever of `holders` had it; nothing when its time is over."""
     mine = (
         item_grants.c.environment_id == work.environment_id,
-        item_grants.c.customer == holder.key,
+        item_grants.c.customer.in_([holder.key for holder in holders]),
         item_grants.c.id == grant_id,
     )
     columns = (item_grants.c.item_key, item_grants.c.due, item_grants.c.granted_at, item_grants.c.owned_product_id)

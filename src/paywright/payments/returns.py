@@ -9,6 +9,7 @@ The customer is locked by whoever calls.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -16,11 +17,13 @@ import sqlalchemy as sa
 from paywright.environments import queries as environment_queries
 from paywright.environments.model import EndPolicy, Environment, TakeBack
 from paywright.ledger import actions as ledger
+from paywright.ledger import spent_before
 from paywright.ledger.model import TakenBack
 from paywright.outbox.actions import command
 from paywright.ownership import actions as ownership
 from paywright.ownership import queries as ownership_queries
 from paywright.ownership.model import EndReason, OwnedProduct
+from paywright.ownership.moving import moved_from
 from paywright.payments import effects, queries, rules
 from paywright.payments.effects import EFFECTS_MAX
 from paywright.payments.model import Dispute, Payment, Refund
@@ -152,17 +155,17 @@ def _resolved(settling: _Settling, refund: Refund, so_far: int) -> Policy:
 def _take(settling: _Settling, source: str, owned: OwnedProduct, policy: TakeBack, returned: int) -> None:
     payment = settling.payment
     of_subscription = payment.subscription_id is not None
-    taken = ledger.take_back(
-        settling.work,
-        owned.customer,
-        owned.id,
-        policy,
-        source=source,
-        refunded=min(returned, payment.amount.amount),
-        paid=payment.amount.amount,
-        granted_from=payment.period_start if of_subscription else None,
-        granted_until=payment.period_end if of_subscription else None,
-    )
+    how: dict[str, Any] = {
+        "source": source,
+        "refunded": min(returned, payment.amount.amount),
+        "paid": payment.amount.amount,
+        "granted_from": payment.period_start if of_subscription else None,
+        "granted_until": payment.period_end if of_subscription else None,
+    }
+    taken = ledger.take_back(settling.work, owned.customer, owned.id, policy, **how)
+    guest = moved_from(settling.work, owned) if policy == "all" else None
+    if guest is not None:
+        taken += spent_before.take_back(settling.work, owned.customer, guest, owned.id, **how)
     settling.taken.setdefault(source, []).extend(taken)
 
 
