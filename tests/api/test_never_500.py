@@ -1,6 +1,7 @@
 """Whatever is sent, the answer is one of ours: no request makes the server break."""
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -94,12 +95,21 @@ def requests(draw: st.DrawFn) -> tuple[Route, str, dict[str, str], bytes]:
     return route, path, named, body
 
 
+@pytest.fixture(scope="module")
+def without_access_log() -> Iterator[None]:
+    """Three hundred lines nobody reads."""
+    access_log = logging.getLogger("paywright.access")
+    access_log.disabled = True
+    yield
+    access_log.disabled = False
+
+
 @pytest.mark.timeout(300)
+@pytest.mark.usefixtures("without_access_log")
 @settings(max_examples=300)
 @given(asked=requests())
 def test_no_request_breaks_the_server(shared_house: House, asked: tuple[Route, str, dict[str, str], bytes]) -> None:
     route, path, named, body = asked
-    logging.getLogger("paywright.access").disabled = True
     answer = shared_house.ask(route.method, path, params=named, content=body)
     # The environment's provider is `instant`: what needs Stripe has nobody to ask, and says so.
     assert answer.status_code < 500 or answer.json()["error"]["code"] in ("stripe_refused", "not_implemented"), (

@@ -81,6 +81,16 @@ def test_a_reader_takes_what_waits_and_no_more() -> None:
     assert (stream.take(), stream.take()) == (b"ab", b"")
 
 
+def test_nothing_is_told_once_a_stream_has_ended() -> None:
+    """A reader who finds something would not look for the end, and may have lost the right to it."""
+    stream = open_stream()
+    stream.offer(b"a", time.monotonic())
+    stream.end("stopping")
+    stream.offer(b"b", time.monotonic())
+    stream.offer(b"c", time.monotonic(), is_whole=True)
+    assert (stream.ended, stream.take()) == ("stopping", b"")
+
+
 def test_a_slow_reader_loses_what_waits_and_gets_everything_anew() -> None:
     stream, piece = open_stream(), b"x" * (WAITING_BYTES_MAX // 4)
     for _ in range(5):

@@ -236,7 +236,7 @@ def test_a_server_that_stops_ends_its_streams(database_url: str) -> None:
             stopping = threading.Thread(target=house.server.stop)
             stopping.start()
             assert told.ended() == []
-            stopping.join(3)
+            stopping.join(40)
             assert not stopping.is_alive()
 
 

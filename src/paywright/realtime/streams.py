@@ -71,6 +71,8 @@ class Stream:
     def offer(self, frames: bytes, now: float, *, is_whole: bool = False) -> None:
         """`is_whole`: everything, so that what waits before it need not be taken any more."""
         with self._lock:
+            if self.ended is not None:
+                return  # It was being told while it ended.
             if is_whole and self.is_behind:
                 self.is_behind = False
             elif self.is_behind:
