@@ -117,6 +117,11 @@ class Account:
     """Object → sequences of what is due for it."""
     due_sequence: int = 0
 
+    @property
+    def has_begun(self) -> bool:
+        """Something has happened in it, at an instant of its clock."""
+        return bool(self.kind_of or self.events or self.due)
+
     def newest_first(self, kind: str) -> Iterator[Json]:
         """The committed objects themselves: read, never change."""
         return reversed(self.objects.get(kind, {}).values())

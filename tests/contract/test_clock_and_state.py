@@ -30,6 +30,14 @@ def test_a_frozen_clock_stands_until_it_is_moved(v1: Any, shop: Shop) -> None:
     assert shop.control("POST", "clock/freeze", {"frozen": False})["now"] >= at + 90
 
 
+def test_a_fresh_account_may_begin_at_any_instant_and_then_only_goes_on(v1: Any, shop: Shop) -> None:
+    assert shop.control("POST", "clock/freeze", {"at": 1_000_000_000})["now"] == 1_000_000_000
+    assert shop.control("POST", "clock/freeze", {"at": 500_000_000})["now"] == 500_000_000
+    assert v1.customers.create({}).created == 500_000_000
+    shop.control("POST", "clock/freeze", {"at": 499_999_999}, status=400)
+    assert shop.control("POST", "clock/advance", {"by": "31d"})["now"] == 500_000_000 + 31 * 86_400
+
+
 @pytest.mark.parametrize("wish", [{}, {"by": "1 month"}, {"by": "1d", "to": 5}, {"to": 5}, {"by": -5}])
 def test_the_clock_never_goes_back_nor_guesses(shop: Shop, wish: dict[str, Any]) -> None:
     before = shop.control("GET", "clock")["now"]

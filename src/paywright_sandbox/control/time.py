@@ -29,16 +29,21 @@ async def advance(request: WebRequest, account: Account) -> Json:
 
 @control("POST /_sandbox/clock/freeze")
 async def freeze(request: WebRequest, account: Account) -> Json:
-    """Stops the clock where it stands, or at `{at: unix}` ahead; `{frozen: false}` lets it run on from there."""
+    """
+    Stops the clock where it stands, or at `{at: unix}` ahead, where nothing has happened yet at any instant; `{frozen: false}` lets it run on from
+    there.
+    """
     now = account.clock.now()
     if request.json.get("frozen", True) is False:
         account.clock.frozen_at = None
         account.clock.set(now)
     else:
         at = request.json.get("at", now)
-        if not isinstance(at, int) or isinstance(at, bool) or not now <= at <= LATEST:
+        earliest = now if account.has_begun else 0
+        if not isinstance(at, int) or isinstance(at, bool) or not earliest <= at <= LATEST:
             raise invalid("The clock moves forward only, and not beyond the year 9000.", param="at")
-        await request.engine.advance(account, at, wait=False)
+        if at > now:
+            await request.engine.advance(account, at, wait=False)
         account.clock.frozen_at, account.clock.offset = at, 0
     request.engine.store.save_account(account)
     return shown(account)
