@@ -21,7 +21,7 @@ from tests.crash.deeds import USER
 from tests.crash.stage import Prepare, Prepared, SqliteStage, after_every_world, recorded
 from tests.crash.test_later import paid, subscribed
 from tests.subscriptions.terms import done
-from tests.subscriptions.till import DECLINES_LATER
+from tests.subscriptions.till import ASKS_ALWAYS, DECLINES_LATER
 
 ANNE = "/v1/customers/user/u_1"
 UP = {"from_product_id": "basic", "to_product_id": "pro"}
@@ -56,6 +56,10 @@ def with_a_bad_card(shop: Prepared) -> None:
     shop.put_card(shop.buy("basic"), DECLINES_LATER)
 
 
+def with_a_careful_card(shop: Prepared) -> None:
+    shop.put_card(shop.buy("basic"), ASKS_ALWAYS)
+
+
 def two_packs(shop: Prepared) -> None:
     paid(shop)
     done(shop.grant(USER, "pack"))
@@ -78,6 +82,7 @@ WISH = {
     "success_url": "https://app.test/ok",
     "cancel_url": "https://app.test/no",
 }
+AMOUNT = {"customer": {"type": "user", "id": "u_1"}, "amount": 500, "currency": "usd"}
 TABLE = {
     "a cancel now": Case(f"{ANNE}/products/basic/cancel", {"at": "now"}, subscribed),
     "a cancel at the end": Case(f"{ANNE}/products/basic/cancel", {"at": "period_end"}, subscribed),
@@ -88,8 +93,10 @@ TABLE = {
     "a switch down": Case(f"{ANNE}/switches", DOWN, on_pro),
     "a switch by its quote": Case(f"{ANNE}/switches", {}, quoted),
     "a switch declined": Case(f"{ANNE}/switches", UP, with_a_bad_card, 402),
+    "a switch to be authenticated": Case(f"{ANNE}/switches", UP, with_a_careful_card, 402),
     "a refund": Case("/v1/payments/{}/refunds", {"amount": 400}, a_payment, 201),
     "a checkout": Case("/v1/checkout-sessions", WISH, a_catalog, 201),
+    "an amount": Case("/v1/payment-intents", AMOUNT, a_catalog, 201),
     "a clock": Case("/v1/environment/clock", {"advance": "2d"}, subscribed),
 }
 

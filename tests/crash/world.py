@@ -12,7 +12,7 @@ from pathlib import Path
 from paywright_sandbox import Sandbox
 from paywright_sandbox.account import Account
 
-COUNTED = ("charge", "refund", "subscription", "customer", "invoice", "checkout.session")
+COUNTED = ("payment_intent", "charge", "refund", "subscription", "customer", "invoice", "checkout.session")
 HELD = "clock settings chaos objects kind_of events deliveries idempotency faults due due_order due_of due_sequence".split()
 
 
