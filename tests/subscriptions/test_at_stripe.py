@@ -132,6 +132,20 @@ def test_a_card_that_asks_changes_nothing_until_the_buyer_has_authenticated(till
     assert till.invoices()[-1] == ("paid", made.due_now, made.due_now)
 
 
+def test_nobody_can_pay_for_a_switch_of_a_subscription_that_was_canceled_meanwhile(till: StripeShop) -> None:
+    subscription_id = till.buy("pro")
+    till.put_card(subscription_id, ASKS_ALWAYS)
+    till.advance("10d")
+    refusal = confirm(till, quote(till, "pro", "max").id)
+    assert code(refusal) == "payment_action_required"
+    done(changes.cancel(till.app, till.environment, USER, "pro", at="now"))
+    (left,) = changes.unanswered(till.app, till.environment, attempted_before=0)
+    assert changes.carry_out(till.app, till.environment, left) is None
+    assert changes.unanswered(till.app, till.environment, attempted_before=0) == []
+    assert [status for status, _, _ in till.invoices()] == ["paid", "void"]
+    assert till.owned_now() == []
+
+
 def test_something_to_pay_needs_a_saved_card(till: StripeShop) -> None:
     subscription_id = till.buy("pro")
     made = quote(till, "pro", "max")

@@ -55,6 +55,7 @@ def project(
         for owned in held or _lived_unheard(work, environment, customer, facts, sold):
             reason: Literal["unpaid", "canceled"] = "unpaid" if facts.ended_by == "payment_failed" else "canceled"
             ownership.end(work, environment, owned, reason, at=facts.ended_at)
+        go_on_after_waiting(work, facts.id, is_made=False, has_ended=True)
         settle_purchase(work, subscription_id=facts.id)
         return
     lines = lines_of(work, facts, facts.items, sold)

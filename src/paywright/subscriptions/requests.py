@@ -96,7 +96,7 @@ def request(work: Work, subscription_id: str, ask: Ask, *, status: Literal["requ
             kind=ask.kind,
             object_id=ask.object_id,
             parameters=msgspec.json.encode(ask.parameters).decode(),
-            follow_ups=msgspec.json.encode([ask.then, ask.otherwise]).decode(),
+            follow_ups=_encoded(ask.then, ask.otherwise),
             quote_id=ask.quote_id,
             status=status,
             created_at=change.created_at,
@@ -180,14 +180,21 @@ def came_of(app: App, environment: Environment, quote_id: str) -> tuple[str, Ref
     return asked[0].subscription_id, next((refusal for refusal in (*met, *found) if refusal is not None), None)
 
 
-def go_on_after_waiting(work: Work, subscription_id: str, *, is_made: bool) -> None:
-    """The buyer has authenticated and the switch is made, or never will be: what was to follow becomes due, and the worker asks for it."""
+def go_on_after_waiting(work: Work, subscription_id: str, *, is_made: bool, has_ended: bool = False) -> None:
+    """
+    The buyer has authenticated and the switch is made, or never will be: what was to follow becomes due, and the worker asks for it.
+
+    `has_ended`: so did the subscription, and nothing is left to do but to see that nobody pays for the switch any more.
+    """
     columns = subscription_changes.c
     mine = (columns.subscription_id == subscription_id) & (columns.status == "waiting")
     for change in _select(work.connection, work.environment_id, mine):
         status, refusal = ("done", None) if is_made else ("refused", _kept(Refusal("quote_expired")))
         work.execute(subscription_changes.update().where(_is(work, change.id)).values(status=status, refusal=refusal))
-        _request_first(work, change, change.ask.then if is_made else change.ask.otherwise, status="due")
+        follow = change.ask.then if is_made else change.ask.otherwise
+        if has_ended:
+            follow = tuple(ask for ask in follow if ask.kind == "void")
+        _request_first(work, change, follow, status="due")
 
 
 def _ask_stripe(app: App, environment: Environment, change: Change) -> Answered:
@@ -239,16 +246,20 @@ def _look(app: App, environment: Environment, change: Change) -> Answered:
 
 
 def _unpaid(app: App, environment: Environment, found: dict[str, Any]) -> Answered:
-    """`pending_if_incomplete`: nothing has changed yet. A decline is final for us, so its invoice is voided and the update forgotten."""
+    """
+    `pending_if_incomplete`: nothing has changed yet. A decline is final for us, so its invoice is voided and the update forgotten; so it is once a
+    buyer who was waited for can't make the switch any more.
+    """
     invoice = found["latest_invoice"]
+    forget = (Ask("void", object_id=invoice["id"]),)
     intent_id = _intent_of(invoice)
     intent = {} if intent_id is None else app.gateway(environment).get(f"/v1/payment_intents/{intent_id}")
     if intent.get("status") in WAITS_FOR_BUYER:
         facts = {"client_secret": intent.get("client_secret"), "hosted_invoice_url": invoice.get("hosted_invoice_url")}
-        return Answered(found, Refusal("payment_action_required", facts), waits=True)
+        return Answered(found, Refusal("payment_action_required", facts), waits=True, next=forget)
     error = intent.get("last_payment_error") or {}
     refusal = _declined(error.get("code"), error.get("decline_code"))
-    return Answered(found, refusal, error.get("code"), next=(Ask("void", object_id=invoice["id"]),))
+    return Answered(found, refusal, error.get("code"), next=forget)
 
 
 def _intent_of(invoice: dict[str, Any]) -> str | None:
@@ -268,6 +279,8 @@ def _record(work: Work, change: Change, answered: Answered) -> Change | None:
     status = "waiting" if answered.waits else "refused" if answered.refusal is not None else "done"
     where = _is(work, change.id), subscription_changes.c.status.in_(OPEN)
     values = {"status": status, "last_error": answered.error, "refusal": _kept(answered.refusal)}
+    if answered.waits:
+        values["follow_ups"] = _encoded(change.ask.then, (*answered.next, *change.ask.otherwise))
     mine = work.execute(subscription_changes.update().where(*where).values(**values))
     if mine.rowcount != 1 or answered.waits:
         return None  # Somebody else recorded the same answer, and goes on with it.
@@ -317,6 +330,10 @@ _CHANGES = (
 def _select(connection: sa.Connection, environment_id: str, where: sa.ColumnElement[bool]) -> list[Change]:
     here = subscription_changes.c.environment_id == environment_id
     return [_change(row) for row in connection.execute(_CHANGES.where(here, where))]
+
+
+def _encoded(then: tuple[Ask, ...], otherwise: tuple[Ask, ...]) -> str:
+    return msgspec.json.encode([then, otherwise]).decode()
 
 
 def _change(row: Any) -> Change:
