@@ -30,7 +30,8 @@ class Shop:
         self.premises, self.account, self.environment_id = premises, account, environment_id
         self.webhook_secret = webhook_secret
         self.server = premises.server
-        self.client = Client(self.server.url, secret_key)
+        # A clock that goes on for months takes its time.
+        self.client = Client(self.server.url, secret_key, timeout_s=100)
         self.http = httpx.Client(
             base_url=self.server.url, headers={"Authorization": f"Bearer {secret_key}"}, timeout=40, verify=False
         )

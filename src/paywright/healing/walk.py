@@ -6,6 +6,7 @@ Stripe's lists cannot tell, because it is gone there, is found by counting what 
 """
 
 import logging
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -40,6 +41,8 @@ _log = logging.getLogger("paywright.healing")
 LATE_MS = 30 * 86_400_000
 """A refund or a payout may fail, and a dispute be decided, so long after it was made."""
 REPLAYED_EVENTS_MAX = 10_000
+OTHERS_S, OTHERS_LOOK_S = 5.0, 0.05
+"""How long at most, and how often, those are waited for who work on news already."""
 
 
 def events(run: Run, place: Place) -> Place | None:
@@ -63,8 +66,17 @@ def events(run: Run, place: Place) -> Place | None:
     if undelivered and begin_at is not None:
         with run.app.work(run.environment.id) as work:
             reports.remember(work, events_seen=begin_at)
-    webhooks.process_due(run.app, run.environment.id, roots_max=REPLAYED_EVENTS_MAX)
+    _work_through(run)
     return None
+
+
+def _work_through(run: Run) -> None:
+    """Whatever is due, here or by the worker, who may have it already: what is compared too early differs, and a person is called for nothing."""
+    patience = time.monotonic() + OTHERS_S
+    webhooks.process_due(run.app, run.environment.id, roots_max=REPLAYED_EVENTS_MAX)
+    while not webhooks.settled(run.app, run.environment.id) and time.monotonic() < patience:
+        time.sleep(OTHERS_LOOK_S)
+        webhooks.process_due(run.app, run.environment.id, roots_max=REPLAYED_EVENTS_MAX)
 
 
 class Listed(msgspec.Struct, frozen=True):
