@@ -112,4 +112,11 @@ def test_the_decision_explains_itself(shop: Shop) -> None:
     with shop.app.database.read() as connection:
         owner = gates.explain_product(connection, shop.environment, USER, "pro", shop.instant)
     assert (owner.allowed, owner.reason) == (True, "owned")
-    assert owner.through == {"owned_product_id": granted.id, "source": "grant"}  # type: ignore[union-attr]
+    assert owner.through == {
+        "owned_product_id": granted.id,  # type: ignore[union-attr]
+        "source": "grant",
+        "status": "active",
+        "policy": None,
+        "access_until": None,
+        "ends_at": None,
+    }

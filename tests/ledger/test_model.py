@@ -25,6 +25,7 @@ from paywright.ledger.model import NEVER
 from paywright.ledger.opening import Opening
 from paywright.ledger.queries import breakdown
 from paywright.ledger.tables import item_grants
+from paywright.storage.work import Work
 from tests.ledger.conftest import ENVIRONMENT, ITEM, Ledger
 from tests.ledger.reference import FOREVER, TICK, UNKNOWN, Plan, Reference
 from tests.ledger.timeline import Timeline
@@ -247,10 +248,13 @@ class OnDatabase(Ledgers):
         taken = self.do(actions.take_back, own, "unspent", source=self.name("refund"))
         assert sum(one.quantity for one in taken) == expected
         if not self.reference.held:
-            mine = item_grants.c.customer == self.customer.key, item_grants.c.owned_product_id == own
-            with self.ledger.app.database.read() as connection:
-                live = sa.select(sa.func.coalesce(sa.func.sum(item_grants.c.live), 0)).where(*mine)
-                assert connection.execute(live).scalar_one() == 0, "a refunded purchase gives units again"
+            assert self.do(live_units, own) == 0, "a refunded purchase gives units again"
+
+
+def live_units(work: Work, customer: Customer, own: str) -> int:
+    mine = item_grants.c.customer == customer.key, item_grants.c.owned_product_id == own
+    live = sa.select(sa.func.coalesce(sa.func.sum(item_grants.c.live), 0)).where(*mine)
+    return int(work.execute(live).scalar_one())
 
 
 def on_database(ledger: Ledger) -> type[Ledgers]:

@@ -91,9 +91,8 @@ class Timeline:
         """Unspent units of all grants of a purchase, soonest lost first."""
         for grant in sorted(self.account.grants, key=lambda grant: grant.age):
             if grant.owned_product_id == own and grant.live:
-                self._take(
-                    rules.take_unspent(self.account, grant, grant.live, source="r", effective_at=self.account.at)
-                )
+                target = grant.quantity - grant.taken
+                self._take(rules.take_unspent(self.account, grant, target, source="r", effective_at=self.account.at))
 
     def read(self, t: int) -> tuple[int, int]:
         """(quantity, held) as a read at t shows it."""
