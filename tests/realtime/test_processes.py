@@ -16,7 +16,7 @@ from paywright.engine.app import App
 from paywright.kernel.model import Customer
 from paywright.kernel.settings import Settings
 from paywright.ledger.hot import increase
-from paywright.realtime.bell import CUSTOMERS_MAX, Bell, payload_of
+from paywright.realtime.bell import CUSTOMERS_MAX, EVERYWHERE, Bell, payload_of
 from paywright.realtime.dispatcher import LOOK_S, Dispatcher
 from tests.harness.house import SECRET, House
 from tests.harness.waiting import until
@@ -99,6 +99,19 @@ def test_what_one_process_did_in_a_moment_is_one_signal(house: House, elsewhere:
         elsewhere.tell("test", [f"user:{number}"])
     until(lambda: sum(len(each or ()) for each in heard) == 100, "everybody to be named")
     assert len(heard) < 50
+
+
+def test_somebody_elses_words_on_the_channel_are_a_reason_to_look_and_no_end(house: House, elsewhere: App) -> None:
+    house.app.resource(Bell).listen()
+    heard: list[tuple[str, list[str] | None]] = []
+    house.app.listeners.append(lambda where, whom: heard.append((where, None if whom is None else list(whom))))
+    until(lambda: listeners(house), "the process to listen")
+    heard.clear()
+    with psycopg.connect(house.app.settings.database_url, autocommit=True) as connection:
+        connection.execute("NOTIFY paywright, 'no words of ours'")
+    until(lambda: (EVERYWHERE, None) in heard, "a look everywhere")
+    elsewhere.tell("test", ["user:u_1"])
+    until(lambda: ("test", ["user:u_1"]) in heard, "the signal after it")
 
 
 @pytest.mark.parametrize("many", [CUSTOMERS_MAX + 1, None])

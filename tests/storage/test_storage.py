@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 import sqlalchemy as sa
@@ -133,6 +134,18 @@ def test_a_database_out_of_reach_is_named_as_such() -> None:
     database = Database("postgresql://nobody@127.0.0.1:1/nothing")
     with pytest.raises(DatabaseUnavailable), database.read():
         pass
+
+
+def take_all(in_use: ExitStack, database: Database) -> None:
+    for _ in range(100):
+        in_use.enter_context(database.read())
+
+
+def test_a_database_whose_connections_are_all_in_use_is_named_as_such(database: Database) -> None:
+    database.engine.pool._timeout = 0.01  # type: ignore[attr-defined]
+    with ExitStack() as in_use, pytest.raises(DatabaseUnavailable, match="no connection"):
+        take_all(in_use, database)
+    assert roots(database) == []
 
 
 @pytest.mark.parametrize("written", ["postgres://u@h/d", "postgresql://u@h/d"])

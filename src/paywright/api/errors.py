@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from paywright.api.call import Answer
 from paywright.checkout.actions import Contended
@@ -23,7 +22,6 @@ log = logging.getLogger("paywright.api")
 
 OUTAGES: dict[type[Exception], Callable[[Any], Refusal]] = {
     DatabaseUnavailable: lambda _: Refusal("unavailable"),
-    PoolExhausted: lambda _: Refusal("unavailable"),
     Contended: lambda _: Refusal("unavailable"),
     StripeUnknown: lambda _: Refusal("stripe_unavailable"),
     StripeBusy: lambda _: Refusal("stripe_unavailable"),

@@ -10,7 +10,7 @@ Source: https://www.postgresql.org/docs/current/sql-notify.html.
 
 import logging
 import os
-import select
+import selectors
 import threading
 import time
 from collections.abc import Collection
@@ -109,7 +109,7 @@ class Bell:
                 log.info("no signals between processes for a moment: %s", type(error).__name__)
                 pause = RETRY_S[min(failures, len(RETRY_S) - 1)]
                 failures += 1
-                select.select([self._reader] if self._is_closing else [], [], [], 0 if self._is_closing else pause)
+                time.sleep(0 if self._is_closing else pause)
 
     def _connected(self) -> "psycopg.Connection[Any]":
         url = self._app.database.url.set(drivername="postgresql").render_as_string(hide_password=False)
@@ -124,27 +124,34 @@ class Bell:
         heard = self._hear_from(connection.info.backend_pid)
         connection.add_notify_handler(heard)
         listens = False
-        while True:
-            if self._listens and not listens:
-                connection.execute(f"LISTEN {CHANNEL}")
-                listens = True
-                self._app.hear(EVERYWHERE, None)  # What was rung while nobody listened.
-            self._send(connection)
-            if self._is_closing:
-                return
-            readable, _, _ = select.select([connection.fileno(), self._reader], [], [])
-            if self._reader in readable:
-                _drain(self._reader)
-            if len(readable) > 1 or self._reader not in readable:
-                connection.pgconn.consume_input()
-                while (notified := connection.pgconn.notifies()) is not None:
-                    heard(psycopg.Notify(notified.relname.decode(), notified.extra.decode(), notified.be_pid))
+        # Not `select`: thousands of streams have taken the small descriptors.
+        with selectors.DefaultSelector() as either:
+            either.register(self._reader, selectors.EVENT_READ)
+            either.register(connection.fileno(), selectors.EVENT_READ)
+            while True:
+                if self._listens and not listens:
+                    connection.execute(f"LISTEN {CHANNEL}")
+                    listens = True
+                    self._app.hear(EVERYWHERE, None)  # What was rung while nobody listened.
+                self._send(connection)
+                if self._is_closing:
+                    return
+                readable = {key.fd for key, _ in either.select()}
+                if self._reader in readable:
+                    _drain(self._reader)
+                if connection.fileno() in readable:
+                    connection.pgconn.consume_input()
+                    while (notified := connection.pgconn.notifies()) is not None:
+                        heard(psycopg.Notify(notified.relname.decode(), notified.extra.decode(), notified.be_pid))
 
     def _hear_from(self, own_pid: int) -> Any:
         def heard(notice: psycopg.Notify) -> None:
             if notice.pid == own_pid or notice.channel != CHANNEL:
                 return
-            environment_id, customers = msgspec.json.decode(notice.payload, type=tuple[str, list[str] | None])
+            try:
+                environment_id, customers = msgspec.json.decode(notice.payload, type=tuple[str, list[str] | None])
+            except msgspec.MsgspecError:
+                environment_id, customers = EVERYWHERE, None  # Rung by somebody else's program: a look does no harm.
             self._app.hear(environment_id, customers)
 
         return heard

@@ -27,7 +27,7 @@ BUSY_TIMEOUT_MS = 10_000
 
 
 class DatabaseUnavailable(Exception):
-    """The database can't be reached, or a lock was not to be had in time. Nothing was committed."""
+    """The database can't be reached, or a lock or a free connection was not to be had in time. Nothing was committed."""
 
 
 def normalised(database_url: str) -> URL:
@@ -104,6 +104,8 @@ def _outages_named() -> Iterator[None]:
         # The first line says what; what follows may show the statement.
         reason = str(error.orig).partition("\n")[0]
         raise DatabaseUnavailable(f"the database can't be used: {reason or type(error.orig).__name__}") from error
+    except sa.exc.TimeoutError as error:
+        raise DatabaseUnavailable("no connection to the database came free in time") from error
 
 
 def _sqlite_engine(url: URL) -> Engine:
