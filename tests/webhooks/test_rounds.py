@@ -5,6 +5,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
 
+from paywright.payments import actions as payments
 from paywright.storage.work import Work
 from paywright.stripe.fetches import may_apply, next_fetch, once
 from paywright.stripe.model import GONE, PROCESSED, STALE, Fetched, Outcome
@@ -100,6 +101,21 @@ def test_what_fails_together_is_tried_alone(mill: Mill) -> None:
 def claimed(mill: Mill) -> list[Claim]:
     with mill.app.work("test") as work:
         return claims.claim_due(work, mill.wall(), roots_max=32)
+
+
+def test_what_was_asked_for_besides_is_asked_for_again_when_a_newer_fetch_came_first(mill: Mill) -> None:
+    intent_id = mill.pay(payment_method="pm_card_createIssuerFraudRecord")
+    mill.account.advance("1m")
+    mill.deliver(mill.happened("payment_intent.created", "radar.early_fraud_warning.created"))
+    [claim] = claimed(mill)
+    early = Brought(claim, nouns.fetch(mill.app, mill.environment, claim.root, claim.types))
+    assert payments.sync(mill.app, mill.environment, intent_id) == PROCESSED
+    rounds.apply(mill.app, mill.environment, [early])
+    assert mill.states() == {("pending", None)}
+    assert [payment.fraud_warning for payment in mill.payments()] == [None]
+    assert mill.work() == 1
+    assert mill.states() == {("processed", None)}
+    assert [payment.fraud_warning for payment in mill.payments()] == ["made_with_stolen_card"]
 
 
 def test_a_stripe_in_trouble_for_one_rests_the_lane_and_what_was_brought_is_applied(mill: Mill) -> None:

@@ -21,7 +21,7 @@ from paywright.environments.model import Environment
 from paywright.kernel.model import Json
 from paywright.outbox.actions import open_incident
 from paywright.storage.work import Work
-from paywright.stripe.fetches import may_apply, next_fetch
+from paywright.stripe.fetches import may_apply
 from paywright.stripe.gateway import StripeRefused
 from paywright.stripe.model import GONE, NOT_OURS, PROCESSED, STALE, WRONG_MODE, Fetched, Outcome
 
@@ -45,8 +45,7 @@ class Drifted(msgspec.Struct, frozen=True):
 def fetch(app: App, environment: Environment, stripe_id: str, *, noun: Noun) -> Fetched:
     """As it is at Stripe now. Raises what the gateway raises, except for a missing one."""
     root = f"{noun} {stripe_id}"
-    with app.work(environment.id) as work:
-        number = next_fetch(work, root)
+    number = app.next_fetch(environment.id, root)
     asked: dict[str, Any] = {"expand": ["currency_options"]} if noun == "price" else {}
     try:
         found = app.gateway(environment).get(f"/v1/{noun}s/{stripe_id}", asked)

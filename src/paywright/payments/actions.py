@@ -24,7 +24,7 @@ from paywright.stripe import metadata
 from paywright.stripe.fetches import may_apply, once
 from paywright.stripe.gateway import Gateway, StripeRefused, stripe_key
 from paywright.stripe.metadata import id_of, metadata_of
-from paywright.stripe.model import GONE, PROCESSED, STALE, TOLD_BY_CHECKOUT, WRONG_MODE, Fetched, Outcome
+from paywright.stripe.model import GONE, OVERTAKEN, PROCESSED, STALE, TOLD_BY_CHECKOUT, WRONG_MODE, Fetched, Outcome
 from paywright.stripe.rounds import once_in_round
 
 Noun = Literal["payment_intent", "charge", "refund", "dispute"]
@@ -97,7 +97,7 @@ def sync(
 def apply(work: Work, fetched: Fetched, *, customer: Customer | None = None) -> Outcome:
     """Makes our rows agree with what was fetched, in this work. `customer` is whose it is if nothing on it says so: a guest's checkout."""
     if not may_apply(work, fetched.root, fetched.number):
-        return STALE
+        return OVERTAKEN if fetched.lists else STALE
     if fetched.found is None:
         return GONE
     environment = environment_of(work)

@@ -28,7 +28,7 @@ class Fetched(msgspec.Struct, frozen=True):
 class Outcome(msgspec.Struct, frozen=True):
     """What becomes of the Stripe events that led to this object."""
 
-    status: Literal["processed", "ignored", "unresolved"]
+    status: Literal["processed", "ignored", "unresolved", "again"]
     reason: str | None = None
     stripe_customer_id: str | None = None
     """Whose mapping an unresolved one waits for."""
@@ -36,6 +36,8 @@ class Outcome(msgspec.Struct, frozen=True):
 
 PROCESSED = Outcome("processed")
 STALE = Outcome("processed", "stale_fetch")
+OVERTAKEN = Outcome("again", "stale_fetch")
+"""By a fetch that is newer and asked for less: what this one brought besides is to be asked for again."""
 TOLD_BY_CHECKOUT = Outcome("processed", "told_by_checkout")
 """A guest's payment names nobody: its checkout session does, and brings the payment along."""
 GONE = Outcome("ignored", "object_gone")

@@ -197,11 +197,14 @@ def apply(app: App, environment: Environment, group: Sequence[Brought]) -> None:
                 _log.warning("environment %s: the claim on %s was given up meanwhile", environment.id, claim.root)
                 continue
             outcome = nouns.apply(work, claim.root, each.fetched, claim.types)
+            if outcome.status == "again":
+                claims.put_back(work, [claim], app.wall())
+                continue
             outcomes.setdefault((outcome, each.stripe_customer_id), []).append(claim)
             if outcome.status == "unresolved" and not claim.was_unresolved:
                 facts = {"object": str(claim.root), "stripe_customer_id": outcome.stripe_customer_id}
                 open_incident(work, "unresolved_event", facts)
-        if not outcomes:
+        if not held:
             raise RolledBack
         for (outcome, whose), done in outcomes.items():
             claims.mark(work, done, outcome, app.wall(), stripe_customer_id=whose)
