@@ -112,7 +112,7 @@ def test_a_command_killed_in_the_middle_goes_on_where_it_was(house: House) -> No
     assert looked.returncode == 0, looked.stderr
     assert looked.stdout.splitlines()[0].startswith(f"{OWNERS} of {OWNERS} owners of pro would be migrated to pv_")
     assert "  extra: not included -> 2, repeat never, expires when_repeated" in looked.stdout
-    killed = command(house, "--apply", PAYWRIGHT_CRASH_AT="200")  # Within the second work; the first one ends at 186.
+    killed = command(house, "--apply", PAYWRIGHT_CRASH_AT="160")  # Within the second work; the first one ends at 148.
     assert killed.returncode == -9, killed.stdout
     assert sorted(set(extra(house))) == [0, 2]
     done = command(house, "--apply", "--json")
