@@ -182,13 +182,22 @@ def after_every_world(stage: SqliteStage, life: Recorded, again: Sequence[Deed] 
 
 
 def after_deaths(stage: Stage, life: Recorded, numbers: list[int]) -> list[str]:
-    """The same, really killed at these points."""
+    """
+    The same, really killed at these points.
+
+    How much is done at once depends on the moment, so a life may have some points less than the one that was recorded: of a sample, one that is not
+    reached gives way to an earlier one.
+    """
     told, deaths = list[str](), 0
     for number in numbers:
+        killed = is_killed(stage, life.deed, number)
+        while not killed and len(numbers) < len(life.points):
+            number = number * 2 // 3
+            assert number > 0, life.deed
+            killed = is_killed(stage, life.deed, number)
+        deaths += killed
         where = f"{life.deed}, killed at point {number} of {len(life.points)}, about `{life.points[number - 1]}`"
-        deaths += is_killed(stage, life.deed, number)
         told += [f"{where}: {line}" for line in differences(life.state, stage.live(life.deed))]
-    # How much is done at once depends on the moment, so a life may have some points less than the one that was recorded.
     assert deaths > 0
     return told
 
