@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from paywright.access import queries, tokens
 from paywright.access.model import SCOPES, TOKEN_SCOPES, ApiKey, CreatedKey, KeyKind, Scope
 from paywright.access.tables import api_keys, revoked_customers, revoked_tokens
-from paywright.environments import queries as environment_queries
+from paywright.environments.queries import environment_of
 from paywright.kernel.ids import new_id, wall_ms
 from paywright.kernel.model import Customer
 from paywright.kernel.refusals import Refusal, invalid_request
@@ -29,8 +29,7 @@ def create_key(
     work: Work, kind: KeyKind, *, scopes: Sequence[str] = SCOPES, name: str | None = None
 ) -> CreatedKey | Refusal:
     """A key of 256 random bits. Scopes are for secret keys; a publishable one has none."""
-    environment = environment_queries.environment(work.connection, work.environment_id)
-    assert environment is not None, work.environment_id
+    environment = environment_of(work)
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown or not scopes:
         return invalid_request("scopes", f"Scopes are one or more of {', '.join(SCOPES)}.")

@@ -20,7 +20,7 @@ from paywright.catalog.report import Report
 from paywright.catalog.tables import catalog_ids, catalog_versions, catalogs, product_versions
 from paywright.catalog.versions import catalog_hash, product_version_id
 from paywright.catalog.wanted import want_stripe_prices
-from paywright.environments import queries as environment_queries
+from paywright.environments.queries import environment_of
 from paywright.kernel.ids import new_id
 from paywright.kernel.refusals import Refusal
 from paywright.outbox import actions as outbox
@@ -58,8 +58,7 @@ def apply(
     overwritten. Refusals: `catalog_conflict` `{version}`, `invalid_catalog` `{problems}`, `invalid_request` for a malformed
     shape. The same catalog again is `changed` False.
     """
-    environment = environment_queries.environment(work.connection, work.environment_id)
-    assert environment is not None, work.environment_id
+    environment = environment_of(work)
     claimed = sent_version(document)
     if isinstance(claimed, Refusal):
         return claimed

@@ -16,8 +16,8 @@ from paywright.catalog.model import Price
 from paywright.catalog.stripe_objects import drift_of_price, drift_of_product
 from paywright.catalog.tables import stripe_prices, stripe_products
 from paywright.engine.app import App
-from paywright.environments import queries as environment_queries
 from paywright.environments.model import Environment
+from paywright.environments.queries import environment_of
 from paywright.kernel.model import Json
 from paywright.outbox.actions import open_incident
 from paywright.storage.work import Work
@@ -65,8 +65,7 @@ def apply(work: Work, fetched: Fetched) -> Outcome:
     rows = _rows_of(work.connection, work.environment_id, fetched.root)
     if not rows:
         return GONE if fetched.found is None else NOT_OURS
-    environment = environment_queries.environment(work.connection, work.environment_id)
-    assert environment is not None
+    environment = environment_of(work)
     if fetched.found is not None and fetched.found["livemode"] != environment.livemode:
         return WRONG_MODE
     for row in rows:

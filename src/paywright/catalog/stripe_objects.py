@@ -53,18 +53,16 @@ def price_parameters(
 
 def differences(price: Price, found: Mapping[str, Any]) -> list[str]:
     """How an adopted Stripe Price (with `currency_options` expanded) differs from the catalog, in sentences; empty when it is the same."""
-    amounts = stripe_amounts(found)
-    wrong = [
-        f"{currency} is {amounts.get(currency, 'missing')} at Stripe and {amount} here"
-        for currency, amount in price.amounts.items()
-        if amounts.get(currency) != amount
-    ]
-    interval = _interval(found)
-    if interval != price.interval:
-        wrong.append(f"the interval is {interval or 'none'} at Stripe and {price.interval or 'none'} here")
-    if not found.get("active", False):
-        wrong.append("it is not active at Stripe")
-    return wrong
+    return [_said(line) for line in drift_of_price(price, found, active=True, is_adopted=True)]
+
+
+def _said(line: Mapping[str, Json]) -> str:
+    field, ours, stripe = str(line["field"]), line["ours"], line["stripe"]
+    if field == "active":
+        return "it is not active at Stripe"
+    if field == "interval":
+        return f"the interval is {stripe or 'none'} at Stripe and {ours or 'none'} here"
+    return f"{field.removeprefix('amounts.')} is {'missing' if stripe is None else stripe} at Stripe and {ours} here"
 
 
 def drift_of_product(pushed: Mapping[str, Any], found: Mapping[str, Any] | None) -> list[dict[str, Json]]:
@@ -85,17 +83,20 @@ def drift_of_price(
         return []
     if found is None:
         return [_line("exists", True, False)]
-    lines = [_line("active", active, found["active"])] if found["active"] != active else []
+    is_active = found.get("active", False)
+    other = [_line("active", active, is_active)] if is_active != active else []
     if not active:
-        return lines
+        return other
     amounts = stripe_amounts(found)
-    lines += [
+    lines = [
         _line(f"amounts.{currency}", amount, amounts.get(currency))
         for currency, amount in price.amounts.items()
         if amounts.get(currency) != amount
     ]
     interval = _interval(found)
-    return lines + ([_line("interval", price.interval, interval)] if interval != price.interval else [])
+    if interval != price.interval:
+        lines.append(_line("interval", price.interval, interval))
+    return lines + other
 
 
 def _line(field: str, ours: Json, stripe: Json) -> dict[str, Json]:

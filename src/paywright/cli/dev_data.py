@@ -59,11 +59,14 @@ def beside(settings: Settings) -> DevData | None:
 
 def with_dev_secret(settings: Settings) -> Settings:
     """A database that `dev` made comes with its secret, so that other commands can read what it stored."""
-    kept = beside(settings)
-    return settings if settings.secret or kept is None else msgspec.structs.replace(settings, secret=kept.secret)
+    return _with_secret_of(beside(settings), settings)
 
 
 def as_dev_is(settings: Settings) -> Settings:
     """With the secret of `dev` and the address it serves at, for whoever works on its database beside it."""
     kept = beside(settings)
-    return with_dev_secret(settings if kept is None or kept.url is None else settings.reached_at(kept.url))
+    return _with_secret_of(kept, settings if kept is None or kept.url is None else settings.reached_at(kept.url))
+
+
+def _with_secret_of(kept: DevData | None, settings: Settings) -> Settings:
+    return settings if settings.secret or kept is None else msgspec.structs.replace(settings, secret=kept.secret)

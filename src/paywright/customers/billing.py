@@ -14,8 +14,6 @@ from paywright.stripe import metadata
 from paywright.stripe.gateway import StripeDeclined, StripeRefused, stripe_key
 from paywright.stripe.metadata import id_of, metadata_of
 
-CUSTOMERS_PER_CALL_MAX = 2
-
 
 def billing(app: App, environment: Environment, customer: Customer) -> Billing:
     """What we last heard from Stripe; no call is made."""
@@ -27,9 +25,7 @@ def create_setup_intent(app: App, environment: Environment, customer: Customer) 
     """For saving a card without buying anything. Each call makes a new one."""
     if not environment.is_at_stripe:
         return Refusal("no_stripe_customer")
-    made: SetupIntent | Refusal | None = None
-    for _ in range(CUSTOMERS_PER_CALL_MAX):
-        made = made or _made_setup_intent(app, environment, customer)
+    made = _made_setup_intent(app, environment, customer) or _made_setup_intent(app, environment, customer)
     return made or Refusal("no_stripe_customer")
 
 

@@ -6,6 +6,7 @@ from paywright.catalog import drift
 from paywright.catalog.push import push
 from paywright.healing.model import Difference, Place
 from paywright.healing.run import Run, Step
+from paywright.kernel.model import Json
 
 
 def catalog(noun: drift.Noun) -> Step:
@@ -18,11 +19,17 @@ def catalog(noun: drift.Noun) -> Step:
         run.counts[f"{noun}s"] += len(ids)
         for stripe_id in ids:
             found = _drifted(run, noun, stripe_id)
-            left = _told_again(run, found) if found and run.held.wish.fix else found
+            left = _told_again(run, found) if found and run.held.wish.fix else {each.name: each.lines for each in found}
             lines = [
-                Difference(noun, each.stripe_id, str(line["field"]), line["ours"], line["stripe"], line not in rest)
+                Difference(
+                    noun,
+                    each.stripe_id,
+                    str(line["field"]),
+                    line["ours"],
+                    line["stripe"],
+                    fixed=line not in left.get(each.name, []),
+                )
                 for each in found
-                for rest in [[line for one in left if one.name == each.name for line in one.lines]]
                 for line in each.lines
             ]
             if lines:
@@ -42,9 +49,8 @@ def _drifted(run: Run, noun: drift.Noun, stripe_id: str) -> list[drift.Drifted]:
     return found
 
 
-def _told_again(run: Run, found: list[drift.Drifted]) -> list[drift.Drifted]:
-    """What still differs afterwards. A price that was deleted there has another id by then."""
+def _told_again(run: Run, found: list[drift.Drifted]) -> dict[str, list[dict[str, Json]]]:
+    """What still differs afterwards, by name: a price that was deleted there has another id by then."""
     push(run.app, run.environment.id, product_ids={each.name.partition(".")[0] for each in found})
     with run.app.database.read() as connection:
-        known = {each.name: each for each in drift.marked(connection, run.environment.id)}
-    return [known[each.name] for each in found if each.name in known]
+        return {each.name: each.lines for each in drift.marked(connection, run.environment.id)}

@@ -22,7 +22,6 @@ from paywright.storage.database import DatabaseUnavailable
 from paywright.storage.work import RolledBack, Work
 from paywright.stripe.fetches import lock, next_fetch
 from paywright.stripe.model import Fetched
-from paywright.stripe.tables import stripe_objects
 from paywright.webhooks import nouns
 from paywright.webhooks.model import Noun, Root
 
@@ -108,11 +107,8 @@ def _agree(app: App, environment: Environment, noun: Noun, some: Sequence[dict[s
 
 def _hold(work: Work, fetched: Collection[Fetched], rows: Rows) -> None:
     """The locks of all of them in the order everybody takes them: objects, then customers."""
-    lock(work, fetched)
-    here = stripe_objects.c.environment_id == work.environment_id
-    roots = [each.root for each in fetched]
-    known = work.execute(sa.select(stripe_objects.c.root).where(here, stripe_objects.c.root.in_(roots))).scalars().all()
-    for root in sorted(set(roots) - set(known)):
+    held = lock(work, fetched)
+    for root in sorted({each.root for each in fetched} - held):
         next_fetch(work, root)
     lock_customers(work, {Customer.of_key(str(row["customer"])) for row in rows.values() if row.get("customer")})
 

@@ -33,10 +33,8 @@ def restore(work: Work, environment: Environment, owned: OwnedProduct, *, source
         owned, ended_at=None, end_reason=None, access=not owned.is_frozen, ends_at=owned.own_ends_at
     )
     rewrite(work, owned, ended_at=None, end_reason=None, access=1, ends_at=owned.own_ends_at)
-    if (
-        bought_by is None
-    ):  # What was moved to an account holds no place, so that nothing the account owns stands in its way.
-        hold_places(work, again)
+    if bought_by is None:
+        hold_places(work, again)  # What was moved to an account holds none: nothing the account owns is in its way.
     announce_beginning(work, environment, again)
     reopening.reopen_included(
         work, owned.customer, owned.id, source=source, given_by=bought_by, resumes=not owned.is_frozen

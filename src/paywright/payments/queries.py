@@ -50,24 +50,14 @@ RETURNS_MAX = 1_000
 
 # Written once: making a statement costs more than running it.
 _ROWS = sa.select(*_COLUMNS).order_by(payments.c.created_at, payments.c.id)
-_REFUNDS_OF = (
-    sa.select(*_REFUND)
-    .where(
-        refunds.c.environment_id == sa.bindparam("environment"),
-        refunds.c.payment_id == sa.bindparam("payment"),
-    )
-    .order_by(refunds.c.created_at, refunds.c.id)
-    .limit(RETURNS_MAX)
-)
-_DISPUTES_OF = (
-    sa.select(*_DISPUTE)
-    .where(
-        disputes.c.environment_id == sa.bindparam("environment"),
-        disputes.c.payment_id == sa.bindparam("payment"),
-    )
-    .order_by(disputes.c.created_at, disputes.c.id)
-    .limit(RETURNS_MAX)
-)
+
+
+def _of_a_payment(table: sa.Table, columns: tuple[sa.Column[Any], ...]) -> sa.Select[Any]:
+    is_its = table.c.environment_id == sa.bindparam("environment"), table.c.payment_id == sa.bindparam("payment")
+    return sa.select(*columns).where(*is_its).order_by(table.c.created_at, table.c.id).limit(RETURNS_MAX)
+
+
+_REFUNDS_OF, _DISPUTES_OF = _of_a_payment(refunds, _REFUND), _of_a_payment(disputes, _DISPUTE)
 
 
 def payment(connection: Connection, environment_id: str, payment_id: str) -> Payment | None:

@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from paywright.environments import queries as environment_queries
 from paywright.environments.model import EndPolicy, Environment, TakeBack
+from paywright.environments.queries import environment_of
 from paywright.ledger import actions as ledger
 from paywright.ledger import spent_before
 from paywright.ledger.model import TakenBack
@@ -46,8 +46,7 @@ def settle(work: Work, payment: Payment) -> dict[str, list[TakenBack]]:
     disputed = queries.disputes_of(work.connection, work.environment_id, payment.id)
     if not returned and not disputed:
         return {}
-    environment = environment_queries.environment(work.connection, work.environment_id)
-    assert environment is not None
+    environment = environment_of(work)
     bought = purchases(work, payment)
     if bought:
         ownership.settle(work, environment, payment.customer)

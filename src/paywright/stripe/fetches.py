@@ -50,9 +50,13 @@ def next_fetches(work: Work, roots: Sequence[str]) -> dict[str, int]:
     return {row.root: int(row.fetch_number) for row in work.execute(raised)}
 
 
-def lock(work: Work, fetched: Iterable[Fetched]) -> None:
-    """Locks the roots of several fetches, and of all that is related to them, in sorted order. Do it before any customer's lock."""
-    _lock(work, {root for each in fetched for root in each.roots})
+def lock(work: Work, fetched: Iterable[Fetched]) -> set[str]:
+    """
+    Locks the roots of several fetches, and of all that is related to them, in sorted order. Do it before any customer's lock.
+
+    Answers those that this work holds by now: what was never fetched is not there to be locked.
+    """
+    return set(_lock(work, {root for each in fetched for root in each.roots}))
 
 
 def may_apply(work: Work, root: str, fetch_number: int) -> bool:

@@ -93,7 +93,6 @@ def _as_of_now(
     decided = decided_now(app, environment, customer, asked, with_secret_key=with_secret_key)
     if isinstance(decided, Refusal):
         return decided
-    assert decided.owned.subscription is not None
     return refusal if look(app, environment, decided) == looked_at else Refusal("quote_expired")
 
 

@@ -90,11 +90,7 @@ def _came_of(app: App, environment: Environment, customer: Customer, quote_id: s
     asked = requests.came_of(app, environment, quote_id)
     if asked is None:
         return _switched(app, environment, quote)
-    subscription_id, refusal = asked
-    if refusal is not None:
-        return _as_of_now(app, environment, quote, subscription_id, refusal)
-    subscriptions.sync(app, environment, subscription_id)
-    return _switched(app, environment, quote)
+    return _answered(app, environment, quote, *asked)
 
 
 def _begun(app: App, environment: Environment, customer: Customer, asked: AskedSwitch) -> tuple[Quote, Change] | None:
@@ -280,9 +276,15 @@ def _put_back(app: App, environment: Environment, decided: Switch, at_stripe: At
 def _carry_out(app: App, environment: Environment, quote: Quote, change: Change) -> OwnedProduct | Refusal:
     """Phases 2 and 3, then the truth from Stripe: what the webhook will find done."""
     refusal = requests.carry_out(app, environment, change)
+    return _answered(app, environment, quote, change.subscription_id, refusal)
+
+
+def _answered(
+    app: App, environment: Environment, quote: Quote, subscription_id: str, refusal: Refusal | None
+) -> OwnedProduct | Refusal:
     if refusal is not None:
-        return _as_of_now(app, environment, quote, change.subscription_id, refusal)
-    subscriptions.sync(app, environment, change.subscription_id)
+        return _as_of_now(app, environment, quote, subscription_id, refusal)
+    subscriptions.sync(app, environment, subscription_id)
     return _switched(app, environment, quote)
 
 

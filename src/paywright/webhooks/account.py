@@ -4,9 +4,9 @@ import logging
 from typing import Any
 
 from paywright.engine.app import App, NotConnected
-from paywright.environments import queries as environment_queries
 from paywright.environments.accounts import disconnect, observe, standing
 from paywright.environments.model import Environment
+from paywright.environments.queries import environment_of
 from paywright.storage.work import Work
 from paywright.stripe.fetches import may_apply
 from paywright.stripe.gateway import StripeRefused
@@ -54,8 +54,7 @@ def apply(work: Work, fetched: Fetched, *, now: int) -> Outcome:
     if not may_apply(work, fetched.root, fetched.number):
         return STALE
     if fetched.found is None:
-        environment = environment_queries.environment(work.connection, work.environment_id)
-        assert environment is not None
+        environment = environment_of(work)
         if fetched.root != root_of(environment.stripe_account or ""):
             return NOT_OURS
         _log.error("environment %s: account %s removed us", work.environment_id, environment.stripe_account)

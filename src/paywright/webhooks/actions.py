@@ -15,6 +15,7 @@ from paywright.customers.tables import stripe_customers
 from paywright.engine.app import App
 from paywright.environments import queries as environment_queries
 from paywright.environments.model import Environment
+from paywright.environments.queries import environment_of
 from paywright.outbox.audit import note
 from paywright.storage.work import Work
 from paywright.webhooks import claims, lanes, rounds
@@ -156,8 +157,7 @@ def replay_many(
 
 
 def _replay(work: Work, event_ids: list[str], now: int) -> list[str]:
-    environment = environment_queries.environment(work.connection, work.environment_id)
-    assert environment is not None
+    environment = environment_of(work)
     here = stripe_events.c.environment_id == work.environment_id
     columns = (stripe_events.c.id, stripe_events.c.status, stripe_events.c.root, stripe_events.c.payload)
     chosen = sa.select(*columns).where(here, stripe_events.c.id.in_(event_ids)).order_by(stripe_events.c.id)

@@ -88,9 +88,8 @@ def _answer(answers: Iterable[Answer]) -> None:
         elif stored.set_running_or_notify_cancel():
             _settle(stored, failure)
     for loop, theirs in of_loops.items():
-        with contextlib.suppress(
-            RuntimeError
-        ):  # The loop is closed, and nobody waits any more; what is stored is stored.
+        # A loop that is closed: nobody waits any more, and what is stored is stored.
+        with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(_answer_here, theirs)
 
 

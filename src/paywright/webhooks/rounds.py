@@ -111,9 +111,9 @@ def belonging_together(brought: Sequence[Brought]) -> list[list[Brought]]:
     """Those that share an object or a Stripe Customer, directly or through others; each group, and the groups, in the order they came."""
     groups: list[tuple[set[str], list[Brought]]] = []
     for each in brought:
-        names = set(each.fetched.roots) | (
-            {f"customer {each.stripe_customer_id}"} if each.stripe_customer_id else set()
-        )
+        names = each.fetched.roots
+        if each.stripe_customer_id:
+            names.add(f"customer {each.stripe_customer_id}")
         joined: tuple[set[str], list[Brought]] = (names, [])
         rest = []
         for group in groups:
