@@ -115,21 +115,48 @@ def rivals_python() -> Path | None:
     return python
 
 
-class Contestant:
-    """A process that measures itself when told to."""
+class Talking:
+    """A process that is told lines, and says lines of JSON."""
+
+    def __init__(self, name: str, process: "subprocess.Popen[str]") -> None:
+        self.name = name
+        self._process = process
+        self.said: Any = self._hear()
+        """Its first word."""
+
+    def _say(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+
+    def _hear(self) -> Any:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.name} ended with {self._process.wait()}")
+        return json.loads(line)
+
+
+class Answering(Talking):
+    """One that answers each line with a line."""
+
+    def order(self, line: str) -> Any:
+        self._say(line)
+        return self._hear()
+
+
+class Contestant(Talking):
+    """One that measures itself when told to."""
 
     def __init__(self, name: str, command: list[str | Path]) -> None:
-        self.name = name
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "src", ROOT, CONTESTANTS)))}
-        self._process = subprocess.Popen(
+        process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT
         )
-        self._hear()
+        super().__init__(name, process)
 
     def order(self, callers: int, is_hot: bool, seconds: float) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"callers": callers, "hot": is_hot, "seconds": seconds}) + "\n")
-        self._process.stdin.flush()
+        self._say(json.dumps({"callers": callers, "hot": is_hot, "seconds": seconds}))
 
     def sample(self) -> Sample:
         said = self._hear()
@@ -138,14 +165,6 @@ class Contestant:
     def measure(self, callers: int, is_hot: bool, seconds: float) -> Sample:
         self.order(callers, is_hot, seconds)
         return self.sample()
-
-    def _hear(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"{self.name} ended with {self._process.wait()}")
-        said: dict[str, Any] = json.loads(line)
-        return said
 
     def close(self) -> None:
         assert self._process.stdin is not None

@@ -4,7 +4,6 @@ Streams: ten thousand that are idle, a change for all of them, and how long a co
 Server, writer and audience are processes of their own. The writer's commits reach the server as any other process' do.
 """
 
-import json
 import os
 import resource
 import statistics
@@ -18,7 +17,7 @@ from typing import Any
 import msgspec
 
 from bench.audience import Audience
-from bench.field import CONTESTANTS, ROOT, insert, postgres_server
+from bench.field import CONTESTANTS, ROOT, Answering, insert, postgres_server
 from paywright.storage.migrate import upgrade
 
 IDLE_STREAMS = 10_000
@@ -122,28 +121,10 @@ def _busy(url: str, seconds: float) -> Iterator[Busy]:
             yield Busy(rate, len(times) / (max(times) - min(times)), cuts[49], cuts[98], max(waits), cores)
 
 
-class Server:
-    """A contestant that answers each line with a line. `said`: its first one."""
-
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
-        self._process = process
-        self.said: Any = self._hear()
-
-    def order(self, line: str) -> Any:
-        assert self._process.stdin is not None
-        self._process.stdin.write(line + "\n")
-        self._process.stdin.flush()
-        return self._hear()
-
+class Server(Answering):
     def change(self, whom: str) -> Any:
         """A function that makes the change, and returns when it was committed."""
         return lambda: self.order(f"change {whom}")["committed"]
-
-    def _hear(self) -> Any:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        assert line, "a contestant has died"
-        return json.loads(line)
 
 
 @contextmanager
@@ -156,7 +137,7 @@ def served(script: str, *arguments: object) -> Iterator[Server]:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     try:
-        yield Server(process)
+        yield Server(script, process)
     finally:
         assert process.stdin is not None
         process.stdin.close()

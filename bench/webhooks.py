@@ -27,7 +27,7 @@ from typing import Any
 import msgspec
 import psycopg
 
-from bench.field import ARTIFACTS, CONTESTANTS, ROOT, postgres_server
+from bench.field import ARTIFACTS, CONTESTANTS, ROOT, Answering, postgres_server
 from bench.posting import Posted, posted
 from paywright.storage.migrate import upgrade
 from paywright_sandbox import Sandbox
@@ -74,30 +74,10 @@ def run(*, rounds: int, seconds: float) -> list[Result]:
     return [result]
 
 
-class Contestant:
-    """Answers each line with a line. `said`: its first one."""
-
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
-        self._process = process
-        self.said: Any = self._hear()
-
-    def order(self, line: str) -> Any:
-        assert self._process.stdin is not None
-        self._process.stdin.write(line + "\n")
-        self._process.stdin.flush()
-        return self._hear()
-
-    def _hear(self) -> Any:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        assert line, "a contestant has died"
-        return json.loads(line)
-
-
 class Measured:
     """What was found so far: rates by the name of the measure, one for each round."""
 
-    def __init__(self, ours: Contestant) -> None:
+    def __init__(self, ours: Answering) -> None:
         self._ours = ours
         self._rates: dict[str, list[float]] = {}
         self._refused = self._processed = 0
@@ -188,11 +168,11 @@ def request(place: str, body: bytes) -> bytes:
 
 
 @contextmanager
-def served(command: list[str | Path]) -> Iterator[Contestant]:
+def served(command: list[str | Path]) -> Iterator[Answering]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "src", ROOT, CONTESTANTS)))}
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
     try:
-        yield Contestant(process)
+        yield Answering(str(command[1]), process)
     finally:
         assert process.stdin is not None
         process.stdin.close()
