@@ -10,18 +10,18 @@ import pytest
 
 from paywright.catalog.push import push
 from paywright.checkout import actions as checkout
-from paywright.checkout.model import CheckoutSession, StartCheckout
+from paywright.checkout.model import CheckoutSession
 from paywright.customers import billing, queries
 from paywright.customers.actions import ensure_stripe_customer
 from paywright.customers.model import SetupIntent
 from paywright.kernel.refusals import Refusal
-from paywright.ownership.model import AskedLine
 from paywright.payments.model import Refund
 from paywright.storage.idempotency import idempotency_key
 from paywright_sandbox import Sandbox
 from tests.harness.overtaking import Road, road_to
 from tests.payments.counter import CATALOG
 from tests.payments.desk import USER, VISA, Desk
+from tests.subscriptions.terms import checkout_of
 
 SESSIONS, REFUNDS = "/v1/checkout/sessions", "/v1/refunds"
 
@@ -41,13 +41,7 @@ def desk(sqlite_url: str, road: Road) -> Iterator[Desk]:
 
 
 def start(desk: Desk, product_id: str, key: str | None = None) -> CheckoutSession | Refusal:
-    asked = StartCheckout(
-        customer=USER,
-        lines=(AskedLine(product_id=product_id),),
-        success_url="https://app.test/ok",
-        cancel_url="https://app.test/no",
-        with_secret_key=True,
-    )
+    asked = checkout_of(product_id)
     under = None if key is None else idempotency_key("secret", key, method="POST", path="/", body=b"{}")
     return checkout.start(desk.app, desk.environment, asked, key=under)
 

@@ -173,4 +173,5 @@ def test_a_commit_between_the_last_look_of_a_job_and_its_end_is_looked_at(sqlite
             until(lambda: len(looks) == 2, "the second look")
     finally:
         threading.setprofile(None)
+    assert looks == ["test", "test"]
     app.close()

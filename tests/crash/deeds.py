@@ -14,13 +14,11 @@ from sqlalchemy import event
 
 from paywright import worker
 from paywright.checkout import actions as checkout
-from paywright.checkout.model import CheckoutSession, StartCheckout
+from paywright.checkout.model import CheckoutSession
 from paywright.engine.app import App
 from paywright.environments.model import Environment
-from paywright.kernel.model import Customer
 from paywright.kernel.settings import Settings
 from paywright.ownership import queries as ownership_queries
-from paywright.ownership.model import AskedLine
 from paywright.payments import queries as payment_queries
 from paywright.payments import refunding
 from paywright.payments.model import AskedRefund
@@ -31,9 +29,10 @@ from paywright.webhooks import actions as webhooks
 from paywright.webhooks.door import Delivery, store
 from paywright.webhooks.mirror import arrival
 from paywright.webhooks.rules import why_ignored
+from tests.subscriptions.terms import USER as USER
+from tests.subscriptions.terms import checkout_of
 
 SECRET = "a secret of tests only, long enough"
-USER = Customer("user", "u_1")
 VISA = "4242424242424242"
 TURNS_MAX = 50
 
@@ -117,13 +116,7 @@ def key(name: str) -> IdempotencyKey:
 
 
 def buy(shopper: Shopper, product_id: str) -> None:
-    asked = StartCheckout(
-        customer=USER,
-        lines=(AskedLine(product_id=product_id),),
-        success_url="https://app.test/ok",
-        cancel_url="https://app.test/no",
-        with_secret_key=True,
-    )
+    asked = checkout_of(product_id)
     session = checkout.start(shopper.app, shopper.environment, asked, key=key("buy"))
     assert isinstance(session, CheckoutSession), session
     at_stripe = shopper.stripe("GET", f"/v1/checkout/sessions/{session.stripe_checkout_session_id}")

@@ -11,9 +11,7 @@ from contextlib import AbstractContextManager
 import pytest
 
 from paywright.checkout import actions as checkout
-from paywright.checkout.model import StartCheckout
-from paywright.ownership.model import AskedLine
-from tests.crash.deeds import USER, VISA
+from tests.crash.deeds import VISA
 from tests.crash.stage import (
     Prepare,
     Prepared,
@@ -24,7 +22,7 @@ from tests.crash.stage import (
     drawn,
     recorded,
 )
-from tests.subscriptions.terms import done
+from tests.subscriptions.terms import checkout_of, done
 
 
 def subscribed(shop: Prepared) -> None:
@@ -38,8 +36,7 @@ def a_month_later(shop: Prepared) -> None:
 
 
 def paid(shop: Prepared) -> None:
-    wish = StartCheckout(USER, (AskedLine(product_id="pack"),), "https://app.test/ok", "https://app.test/no", True)
-    session = done(checkout.start(shop.app, shop.environment, wish))
+    session = done(checkout.start(shop.app, shop.environment, checkout_of("pack")))
     shop.control(f"checkout/{session.stripe_checkout_session_id}/pay", {"card": VISA})
     assert done(checkout.sync(shop.app, shop.environment, session.id)).payment_status == "paid"
 

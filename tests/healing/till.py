@@ -6,13 +6,12 @@ import msgspec
 import sqlalchemy as sa
 
 from paywright.checkout import actions as checkout
-from paywright.checkout.model import CheckoutSession, StartCheckout
+from paywright.checkout.model import CheckoutSession
 from paywright.healing import reconcile, reports
 from paywright.healing.model import Difference, Reconciliation, Wish
 from paywright.outbox.tables import events
-from paywright.ownership.model import AskedLine
 from paywright.webhooks import actions as webhooks
-from tests.subscriptions.terms import USER, done
+from tests.subscriptions.terms import checkout_of, done
 from tests.subscriptions.till import VISA, StripeShop
 
 NO_ONE_LISTENS = "http://127.0.0.1:9/nobody"
@@ -25,13 +24,7 @@ class HealingShop(StripeShop):
         self.control("webhook-chaos", {"drop": 1.0}, method="PUT")
 
     def open_checkout(self, product_id: str) -> CheckoutSession:
-        asked = StartCheckout(
-            customer=USER,
-            lines=(AskedLine(product_id=product_id),),
-            success_url="https://app.test/ok",
-            cancel_url="https://app.test/no",
-            with_secret_key=True,
-        )
+        asked = checkout_of(product_id)
         return done(checkout.start(self.app, self.environment, asked))
 
     def pay(self, session: CheckoutSession, card: str = VISA) -> None:

@@ -112,6 +112,7 @@ def test_somebody_elses_words_on_the_channel_are_a_reason_to_look_and_no_end(hou
     until(lambda: (EVERYWHERE, None) in heard, "a look everywhere")
     elsewhere.tell("test", ["user:u_1"])
     until(lambda: ("test", ["user:u_1"]) in heard, "the signal after it")
+    assert heard[0] == (EVERYWHERE, None)
 
 
 @pytest.mark.parametrize("many", [CUSTOMERS_MAX + 1, None])

@@ -4,14 +4,26 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from paywright.checkout.model import StartCheckout
 from paywright.kernel.model import Customer
 from paywright.kernel.refusals import Refusal
-from paywright.ownership.model import OwnedProduct
+from paywright.ownership.model import AskedLine, OwnedProduct
 from paywright.subscriptions import switching
 from paywright.subscriptions.switch_rules import AskedSwitch
 from tests.harness.shop import Shop
 
 USER = Customer("user", "u_1")
+
+
+def checkout_of(*lines: AskedLine | str) -> StartCheckout:
+    """Asked for by the app; a line may be a product's id."""
+    return StartCheckout(
+        customer=USER,
+        lines=tuple(AskedLine(product_id=each) if isinstance(each, str) else each for each in lines),
+        success_url="https://app.test/ok",
+        cancel_url="https://app.test/no",
+        with_secret_key=True,
+    )
 
 
 def monthly(amount: int, **more: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import httpx
 
 from paywright.catalog import queries as catalog_queries
 from paywright.checkout import actions as checkout
-from paywright.checkout.model import CheckoutSession, StartCheckout
+from paywright.checkout.model import CheckoutSession
 from paywright.environments.actions import StripeCredentials, connect_stripe
 from paywright.kernel.ids import new_id
 from paywright.ownership.model import AskedLine, OwnedProduct
@@ -15,7 +15,7 @@ from paywright.subscriptions import actions as subscriptions
 from paywright_sandbox import Sandbox
 from tests.harness.overtaking import Road
 from tests.harness.shop import Shop, instant
-from tests.subscriptions.terms import CATALOG, USER, done
+from tests.subscriptions.terms import CATALOG, USER, checkout_of, done
 
 START = "2027-01-01T00:00:00Z"
 DECLINES_LATER = "pm_card_chargeCustomerFail"
@@ -68,13 +68,7 @@ class StripeShop(Shop):
         return self.buy_lines(*lines)
 
     def buy_lines(self, *lines: AskedLine) -> str:
-        asked = StartCheckout(
-            customer=USER,
-            lines=lines,
-            success_url="https://app.test/ok",
-            cancel_url="https://app.test/no",
-            with_secret_key=True,
-        )
+        asked = checkout_of(*lines)
         session = done(checkout.start(self.app, self.environment, asked))
         self.control(f"checkout/{session.stripe_checkout_session_id}/pay", {"card": VISA})
         paid = checkout.sync(self.app, self.environment, session.id)

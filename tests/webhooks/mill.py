@@ -53,6 +53,17 @@ class Mill:
         asked = {"amount": amount, "currency": "usd", "return_url": "https://app.example/", **how}
         return str(self.post("/v1/payment_intents", **asked)["id"])
 
+    def subscribe(self) -> dict[str, Any]:
+        """Monthly, 19.99, paid by a saved card: the subscription as it was made."""
+        customer = self.post("/v1/customers", email="x@example.com", metadata=OURS)["id"]
+        card = self.post("/v1/payment_methods/pm_card_visa/attach", customer=customer)["id"]
+        self.post(f"/v1/customers/{customer}", invoice_settings={"default_payment_method": card})
+        product = self.post("/v1/products", name="Pro")["id"]
+        monthly = {"unit_amount": 1999, "currency": "usd", "recurring": {"interval": "month"}}
+        price = self.post("/v1/prices", product=product, **monthly)["id"]
+        items = [{"price": price, "quantity": 1}]
+        return self.post("/v1/subscriptions", customer=customer, items=items, metadata=OURS)
+
     def happened(self, *types: str) -> list[dict[str, Any]]:
         """The account's events, oldest first; all, or of these types."""
         found = reversed(self.account.every("/v1/events"))

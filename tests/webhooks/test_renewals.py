@@ -7,7 +7,7 @@ import pytest
 
 from paywright.invoices import queries as invoice_queries
 from paywright.kernel.model import Customer
-from tests.webhooks.mill import OURS, Mill
+from tests.webhooks.mill import Mill
 
 USER = Customer("user", "u_1")
 
@@ -15,14 +15,7 @@ USER = Customer("user", "u_1")
 @pytest.fixture
 def subscription(mill: Mill) -> str:
     """Monthly, 19.99, paid by a saved card; its id."""
-    customer = mill.post("/v1/customers", email="x@example.com", metadata=OURS)["id"]
-    card = mill.post("/v1/payment_methods/pm_card_visa/attach", customer=customer)["id"]
-    mill.post(f"/v1/customers/{customer}", invoice_settings={"default_payment_method": card})
-    product = mill.post("/v1/products", name="Pro")["id"]
-    monthly = {"unit_amount": 1999, "currency": "usd", "recurring": {"interval": "month"}}
-    price = mill.post("/v1/prices", product=product, **monthly)["id"]
-    made = mill.post("/v1/subscriptions", customer=customer, items=[{"price": price, "quantity": 1}], metadata=OURS)
-    return str(made["id"])
+    return str(mill.subscribe()["id"])
 
 
 def invoices(mill: Mill) -> list[dict[str, Any]]:

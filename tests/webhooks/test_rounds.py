@@ -15,21 +15,15 @@ from paywright.webhooks import actions, claims, nouns, rounds
 from paywright.webhooks.claims import Claim
 from paywright.webhooks.model import Root
 from paywright.webhooks.rounds import FETCHES_AT_ONCE, Brought, belonging_together
-from tests.webhooks.mill import OURS, Mill
+from tests.webhooks.mill import Mill
 
 
 def subscribed(mill: Mill) -> dict[str, str]:
     """A subscription paid by a saved card: the path of each object its events are about."""
-    customer = mill.post("/v1/customers", email="x@example.com", metadata=OURS)["id"]
-    card = mill.post("/v1/payment_methods/pm_card_visa/attach", customer=customer)["id"]
-    mill.post(f"/v1/customers/{customer}", invoice_settings={"default_payment_method": card})
-    product = mill.post("/v1/products", name="Pro")["id"]
-    monthly = {"unit_amount": 1999, "currency": "usd", "recurring": {"interval": "month"}}
-    price = mill.post("/v1/prices", product=product, **monthly)["id"]
-    made = mill.post("/v1/subscriptions", customer=customer, items=[{"price": price, "quantity": 1}], metadata=OURS)
+    made = mill.subscribe()
     [intent] = mill.account.every("/v1/payment_intents")
     return {
-        "customer": f"/v1/customers/{customer}",
+        "customer": f"/v1/customers/{made['customer']}",
         "subscription": f"/v1/subscriptions/{made['id']}",
         "invoice": f"/v1/invoices/{made['latest_invoice']}",
         "payment": f"/v1/payment_intents/{intent['id']}",
